@@ -1,0 +1,166 @@
+"""Immutable look-up tables from (system, code) to a clinical concept: one dictionary look-up a coding, nothing computed per request."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One fallback reference band: for whom (age in days, half-open; sex; setting) and its limits in the canonical unit."""
+
+    low: Decimal | None
+    high: Decimal | None
+    from_days: int = 0
+    to_days: int = 200 * 366
+    sex: str = ""
+    setting: str = ""  # "" or "pregnancy-t2", "pregnancy-t3"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyte:
+    """One canonical analyte of catalog/analytes.
+
+    `factors` maps each accepted UCUM unit to the exact factor that turns a value in it into `unit`. `bands` are the fallback ranges of
+    adults and children. `differ_percent` is how far two finals of one moment may differ before they contradict each other.
+    `order` is the order category that a request for this analyte belongs to; `orderable` the (system, code, display) used to order it.
+    """
+
+    id: str
+    title: str
+    unit: str
+    plausible: tuple[Decimal, Decimal]
+    factors: Mapping[str, Decimal]
+    short: str = ""
+    bands: tuple[Band, ...] = ()
+    range_within: tuple[Decimal, Decimal] | None = None  # a reported range outside these is discarded (clinical C8.2)
+    differ_percent: Decimal | None = None
+    order: str = ""
+    orderable: tuple[str, str, str] | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCode:
+    """What a result code means: an analyte with the quantity its name promises, or a named exclusion (`excluded` is set).
+
+    `property` is "mass", "molar", "either", "activity", "other": the unit must agree with it.
+    """
+
+    analyte: str
+    property: str = "either"
+    excluded: str = ""
+    attributes: frozenset[str] = frozenset()  # "blood", "point-of-care", "ph-adjusted", "calculated", "ckd-epi-2021", "cystatin", ...
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCategory:
+    """One history category of catalog/histories.
+
+    `roles`: "index" (opens the scope), "local" (a local cause), "systemic" (blocks reassurance while active), "shift", "critical-illness",
+    "pregnancy", "skin-sign", "kidney", "context". `resolved_counts`: a resolved record still counts (an injury of twenty years ago does).
+    """
+
+    id: str
+    title: str
+    roles: frozenset[str]
+    resolved_counts: bool
+    phrase: str = ""
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCategory:
+    """One order category of catalog/orders. `group` is BASE, EXT, IMG, MBIMG, RX, OP, PTX or '' (clinical A4)."""
+
+    id: str
+    title: str
+    group: str = ""
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCode:
+    """What an order code means: its categories, the analytes it brings (panels expanded), and the region it images."""
+
+    categories: frozenset[str]
+    analytes: frozenset[str] = frozenset()
+    region: str = ""
+    attributes: frozenset[str] = frozenset()
+    display: str = ""
+    panel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BodySite:
+    id: str  # "thigh"
+    region: str  # "leg", "upper_limb", "head_neck", "trunk", "intracranial", "periarticular", "vascular", "visceral", "eye", "any"
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a code table, with its origin: what `cdshooks mappings show` prints."""
+
+    system: str
+    code: str
+    display: str
+    kind: str  # "analyte", "history", "order", "medication", "site", "context"
+    concept: str
+    use: str  # "use", "exclude", "residual", "provisional"
+    source: str
+    origin: str  # "catalog/codes/loinc.csv line 31" or "site/codes.csv line 4"
+    reviewed: date | None = None
+    attributes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """Everything a request needs to look up. Build it with `load_mappings`; never change it."""
+
+    analytes: Mapping[str, Analyte]
+    histories: Mapping[str, HistoryCategory]
+    orders: Mapping[str, OrderCategory]
+    medications: Mapping[str, str]  # medication category -> title
+    results: Mapping[tuple[str, str], ResultCode]
+    history_codes: Mapping[tuple[str, str], frozenset[str]]  # exact (SNOMED, local) and, for ICD, dotless nodes
+    residual_codes: frozenset[tuple[str, str]]
+    order_codes: Mapping[tuple[str, str], OrderCode]
+    medication_codes: Mapping[tuple[str, str], frozenset[str]]  # categories of exposure; the order categories are in order_codes
+    body_sites: Mapping[tuple[str, str], BodySite]
+    icd_sites: Mapping[str, str]  # dotless ICD-10-CM code -> region, from its site character or chapter
+    context: Mapping[tuple[str, str], str]  # (system, code) -> "encounter_class:AMB", "location:icu", "specialty:nephrology"
+    units: Mapping[str, str]  # folded unit string -> UCUM
+    systems: Mapping[str, str]  # other names of a code system (OIDs, old URIs) -> its canonical URI
+    rows: tuple[Row, ...] = field(repr=False, default=())
+    digest: str = ""
+
+    def result(self, system: str, code: str) -> ResultCode | None:
+        """Return what a result code means, or None when it is not mapped."""
+        return self.results.get((self.systems.get(system, system), code))
+
+    def history(self, system: str, code: str) -> frozenset[str]:
+        """Return the history categories of a code; ICD codes match by prefix on whole nodes (M34 covers M34.81, M3 covers nothing)."""
+        system = self.systems.get(system, system)
+        if system not in (ICD10CM, ICD10):
+            return self.history_codes.get((system, code), frozenset())
+        dotless = code.replace(".", "").upper()
+        found: frozenset[str] = frozenset()
+        for end in range(3, len(dotless) + 1):
+            found |= self.history_codes.get((system, dotless[:end]), frozenset())
+        return found
+
+    def order(self, system: str, code: str) -> OrderCode | None:
+        """Return what an order code means, or None when it is not mapped."""
+        return self.order_codes.get((self.systems.get(system, system), code))
