@@ -1,0 +1,214 @@
+"""All content of the service, loaded, checked and merged with a site's overlay: pitfalls, thresholds, services, mappings."""
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from fhir_mappings import ContentError, Fault, Mappings, load_mappings
+
+from ..findings import VOCABULARY
+from ..pitfalls.engine import Engine, names_in
+from ..pitfalls.loading import arbitration_from, load_pitfalls, read_toml, shape_faults, validator
+from ..pitfalls.model import Arbitration, Line, Pitfall, Source
+from ..prefetch import Needs, templates
+from ..thresholds import Thresholds, thresholds_from
+
+FOLDER = files(__name__)
+SCHEMAS = FOLDER / "schemas"
+# What every service asks for, whatever its pitfalls: who the patient is and whether there is a calcification at all.
+ALWAYS = frozenset({"patient", "conditions", "observations"})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One CDS service: what discovery says of it, and the prefetch templates derived from its pitfalls."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str
+    templates: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything that decides which cards a request gets. Immutable; swapped whole. `digest` names it in logs and decisions."""
+
+    mappings: Mappings
+    thresholds: Thresholds
+    pitfalls: tuple[Pitfall, ...]
+    services: Mapping[str, Service]
+    arbitration: Arbitration
+    overrides: Mapping[str, str]
+    orderables: Mapping[str, Mapping[str, Any]]
+    engine: Engine
+    digest: str
+    base_url: str = "http://127.0.0.1:8000"
+
+    def pitfalls_for(self, hook: str) -> tuple[Pitfall, ...]:
+        """The pitfalls that are evaluated on a hook: active ones, and those in shadow."""
+        return tuple(pitfall for pitfall in self.pitfalls if hook in pitfall.hooks and pitfall.status in ("active", "shadow"))
+
+
+def load_content(site: Path | None = None) -> Content:
+    """Load and check all content, with a site's overlay merged in.
+
+    Raises ContentError with every fault of the run, each with its file and, for tables and overlays, its line.
+    """
+    faults: list[Fault] = []
+    mappings = _mappings(site, faults)
+    overrides = read_toml(FOLDER / "override_reasons.toml", "content/override_reasons.toml", faults)
+    orderables = read_toml(FOLDER / "orderables.toml", "content/orderables.toml", faults)
+    thresholds = _thresholds(site, faults)
+    if mappings is None:
+        raise ContentError(faults)
+    pitfalls = load_pitfalls(FOLDER / "pitfalls", SCHEMAS, "content/pitfalls", mappings=mappings, overrides=overrides,
+                             orderables=orderables, faults=faults)
+    pitfalls = _site_pitfalls(site, pitfalls, faults)
+    if faults:
+        raise ContentError(faults)
+    arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
+    engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.scope, *arbitration.silence])
+    return Content(
+        mappings=mappings, thresholds=thresholds, pitfalls=pitfalls, services=_services(pitfalls, arbitration, mappings, faults), arbitration=arbitration,
+        overrides=overrides, orderables=orderables, engine=engine, digest=_digest(mappings, site),
+    )
+
+
+def _mappings(site: Path | None, faults: list[Fault]) -> Mappings | None:
+    try:
+        return load_mappings(site)
+    except ContentError as error:
+        faults.extend(error.faults)
+    try:
+        return load_mappings(None)  # the rest of the content is still checked, so that one run tells everything
+    except ContentError:
+        return None
+
+
+def _thresholds(site: Path | None, faults: list[Fault]) -> Thresholds:
+    base = read_toml(FOLDER / "thresholds.toml", "content/thresholds.toml", faults)
+    faults.extend(shape_faults(base, validator(SCHEMAS, "thresholds"), "content/thresholds.toml"))
+    changes = _site_file(site, "thresholds.toml", "site_thresholds", faults)
+    for path, entry in _entries(changes):
+        table = base
+        for name in path[:-1]:
+            table = table.get(name, {})
+        if path[-1] not in table:
+            faults.append(Fault(f"site/thresholds.toml{_line_of(site, 'thresholds.toml', path[-1])}", f"{'.'.join(path)} is no threshold"))
+        else:
+            table[path[-1]] = entry["value"]
+    return thresholds_from(base)
+
+
+def _entries(document: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    for key, value in document.items():
+        if "value" in value and not isinstance(value["value"], dict):
+            yield (*path, key), value
+        else:
+            yield from _entries(value, (*path, key))
+
+
+def _site_file(site: Path | None, name: str, schema: str, faults: list[Fault]) -> dict[str, Any]:
+    if site is None or not (site / name).exists():
+        return {}
+    try:
+        document: dict[str, Any] = tomllib.loads((site / name).read_text(encoding="utf-8"), parse_float=Decimal)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(Fault(f"site/{name}", f"cannot be read: {error}"))
+        return {}
+    wrong = shape_faults(document, validator(SCHEMAS, schema), f"site/{name}")
+    faults.extend(Fault(_with_line(fault.where, site, name), fault.what) for fault in wrong)
+    return {} if wrong else document
+
+
+def _with_line(where: str, site: Path, name: str) -> str:
+    keys = where.partition(": ")[2].split(".")
+    return f"site/{name}{_line_of(site, name, *keys)}: {'.'.join(keys)}"
+
+
+def _line_of(site: Path | None, name: str, *keys: str) -> str:
+    """Where a key stands in an overlay file, as ' line 14'; the last key that can be found tells."""
+    if site is None:
+        return ""
+    lines = (site / name).read_text(encoding="utf-8").splitlines()
+    for key in reversed(keys):
+        pattern = re.compile(rf"(^|[\[.\s\"]){re.escape(key)}([\]\s.=\"]|$)")
+        for number, line in enumerate(lines, start=1):
+            if pattern.search(line.split("#")[0]):
+                return f" line {number}"
+    return ""
+
+
+def _site_pitfalls(site: Path | None, pitfalls: tuple[Pitfall, ...], faults: list[Fault]) -> tuple[Pitfall, ...]:
+    changes = _site_file(site, "pitfalls.toml", "site_pitfalls", faults)
+    known = {pitfall.id for pitfall in pitfalls}
+    for name in changes:
+        if name not in known:
+            faults.append(Fault(f"site/pitfalls.toml{_line_of(site, 'pitfalls.toml', name)}", f"{name!r} is no pitfall"))
+    changed = tuple(_changed(pitfall, changes[pitfall.id]) if pitfall.id in changes else pitfall for pitfall in pitfalls)
+    return changed
+
+
+def _changed(pitfall: Pitfall, change: Mapping[str, Any]) -> Pitfall:
+    """One pitfall as a site words it or switches it; its logic cannot be changed."""
+    card = pitfall.card
+    if "summary" in change:
+        card = replace(card, summary=change["summary"])
+    if "detail" in change:
+        card = replace(card, detail=tuple(Line(line) for line in change["detail"]))
+    if "source_label" in change:
+        card = replace(card, source=Source(change["source_label"], change.get("source_url", "")))
+    status = {"off": "retired"}.get(change.get("status", ""), change.get("status", pitfall.status))
+    told = {field: f"{change['why']} ({change['by']})" for field in change if field not in ("why", "by")}
+    return replace(pitfall, card=card, status=status, changes=told)
+
+
+def _services(pitfalls: tuple[Pitfall, ...], arbitration: Arbitration, mappings: Mappings, faults: list[Fault]) -> dict[str, Service]:
+    services = {}
+    for file in sorted((FOLDER / "services").iterdir(), key=lambda f: f.name):
+        document = read_toml(file, f"content/services/{file.name}", faults)
+        needs = needs_of((p for p in pitfalls if document["hook"] in p.hooks and p.status in ("active", "shadow")), arbitration)
+        services[document["id"]] = Service(
+            id=document["id"], hook=document["hook"], title=document["title"], description=" ".join(document["description"].split()),
+            usage_requirements=document["usage_requirements"], templates=templates(needs, mappings),
+        )
+    return services
+
+
+def needs_of(pitfalls: Iterable[Pitfall], arbitration: Arbitration) -> Needs:
+    """What the conditions of these pitfalls must see: analytes and resources, told by the findings they name."""
+    expressions = [*(e for pitfall in pitfalls for e in pitfall.expressions), *arbitration.scope, *arbitration.silence]
+    found = [VOCABULARY[name] for expression in expressions for name in names_in(expression)]
+    return Needs(
+        analytes=frozenset(analyte for finding in found for analyte in finding.analytes),
+        resources=ALWAYS | {resource for finding in found for resource in finding.resources},
+    )
+
+
+def _digest(mappings: Mappings, site: Path | None) -> str:
+    """A short name of all content: equal digests give equal cards."""
+    digest = hashlib.sha256(mappings.digest.encode())
+    for shown, file in sorted(_all_files(FOLDER, "")):
+        digest.update(f"{shown}\n{file.read_text(encoding='utf-8')}".encode())
+    for name in ("thresholds.toml", "pitfalls.toml"):
+        if site is not None and (site / name).exists():
+            digest.update((site / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _all_files(folder: Traversable, prefix: str) -> Iterable[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _all_files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith((".toml", ".json")):
+            yield f"{prefix}{entry.name}", entry

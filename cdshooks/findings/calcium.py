@@ -1,0 +1,195 @@
+"""Calcium: total, albumin-adjusted and ionised, read together, because each of them can be the one that tells the truth."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from fhir_mappings import Lab, Limits, paired
+
+from .chart import ABNORMAL_FLAGS, Chart, bounds, in_range, is_high, is_low, near_limit
+
+CRITICAL_FLAGS = frozenset({"HH", "LL", "AA"})
+MEASURES = ("calcium_total", "calcium_adjusted", "calcium_ionised")
+
+
+@dataclass(frozen=True, slots=True)
+class Calcium:
+    """The newest fresh value of each calcium measure, and what they say together.
+
+    `adjusted` is the laboratory's own where it reported one for the draw, else computed from total calcium and albumin of the same draw;
+    `albumin` is the albumin it rests on. `critical` is the value that decides CA_CRIT.
+    """
+
+    total: Lab | None
+    adjusted: Lab | None
+    ionised: Lab | None
+    albumin: Lab | None
+    high: tuple[Lab, ...]
+    low: tuple[Lab, ...]
+    critical: Lab | None
+    critical_ionised_normal: bool
+    discordant: bool
+    border: bool
+
+    @property
+    def measures(self) -> tuple[Lab, ...]:
+        return tuple(lab for lab in (self.total, self.adjusted, self.ionised) if lab is not None)
+
+
+def read_calcium(chart: Chart) -> Calcium:
+    """Read all calcium measures of a chart together."""
+    total, ionised = chart.fresh("calcium_total"), chart.fresh("calcium_ionised")
+    reported = chart.fresh("calcium_adjusted")
+    computed, albumin = adjusted_of(chart, total) if total is not None else (None, None)
+    adjusted = _the_adjusted(chart, total, reported, computed)
+    discordant = _discordant(chart, total, reported, computed, ionised)
+    high = tuple(lab for lab in (total, adjusted, ionised) if lab is not None and is_high(lab) and not _overruled(chart, lab))
+    low = tuple(
+        lab for lab in (total, adjusted, ionised)
+        if lab is not None and is_low(lab) and not _overruled(chart, lab) and (lab is not total or _low_total_counts(chart, albumin))
+    )
+    critical = _critical(chart)
+    return Calcium(
+        total=total, adjusted=adjusted, ionised=ionised, albumin=albumin, high=high, low=low, critical=critical,
+        critical_ionised_normal=critical is not None and _ionised_says_normal(chart, critical),
+        discordant=discordant, border=any(near_limit(lab, guard_band(chart, lab)) for lab in (total, adjusted, ionised) if lab),
+    )
+
+
+def guard_band(chart: Chart, lab: Lab) -> Decimal:
+    """The guard band beside the limits of this calcium measure, in its unit."""
+    return chart.thresholds.guard_band["calcium_ionised" if lab.analyte == "calcium_ionised" else "calcium"]
+
+
+def adjusted_of(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
+    """Adjust a total calcium for the albumin of the same draw: Ca + 0.8 x (4.0 - albumin), computed in mg/dL and g/dL.
+
+    Returns the adjusted calcium and the albumin; (None, albumin) or (None, None) where it must not be computed (no pair, a comparator).
+    """
+    albumin = chart.paired_with(total, "albumin", chart.thresholds.pair_hours["calcium_albumin"])
+    if albumin is None or albumin.comparator or total.comparator:
+        return None, albumin
+    table = chart.thresholds.albumin
+    value = total.value + table["slope"] * (table["reference"] - albumin.value)
+    factor = chart.mappings.analytes["calcium_total"].factors.get(total.unit, Decimal(1))
+    shown = f"{(value / factor).quantize(Decimal('0.01'))} {total.unit}"
+    return replace(
+        total, analyte="calcium_adjusted", value=value, shown=shown, flags=frozenset(), method="computed",
+        final=total.final and albumin.final, specimen=total.specimen,
+    ), albumin
+
+
+def _the_adjusted(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None) -> Lab | None:
+    # A laboratory's own adjustment of the draw is used and not adjusted again: slopes differ between laboratories.
+    if reported is None:
+        return computed
+    if computed is None or total is None or paired(total, reported, chart.thresholds.pair_hours["calcium_albumin"]):
+        return reported
+    return reported if reported.when.at >= total.when.at else computed
+
+
+def _same_draw_ionised(chart: Chart, lab: Lab) -> Lab | None:
+    return chart.paired_with(lab, "calcium_ionised", chart.thresholds.pair_hours["calcium_ionised"])
+
+
+def _ionised_says_normal(chart: Chart, lab: Lab) -> bool:
+    if lab.analyte == "calcium_ionised":
+        return False
+    ionised = _same_draw_ionised(chart, lab)
+    return ionised is not None and ionised.final and in_range(ionised)
+
+
+def _overruled(chart: Chart, lab: Lab) -> bool:
+    """Whether an ionised calcium of the same draw lies in range, so that an abnormal total or adjusted calcium is discordant instead."""
+    return _ionised_says_normal(chart, lab)
+
+
+def _low_total_counts(chart: Chart, paired_albumin: Lab | None) -> bool:
+    albumin = paired_albumin or chart.fresh("albumin")
+    if albumin is None:
+        return True
+    _, high = bounds(albumin)
+    return high is None or high >= chart.thresholds.albumin["total_calcium_low_counts_from"]
+
+
+def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None, ionised: Lab | None) -> bool:
+    table = chart.thresholds
+    for lab in (total, reported, computed):
+        if lab is not None and (is_high(lab) or is_low(lab)) and _overruled(chart, lab):
+            return True
+    if (reported and computed and paired(reported, computed, table.pair_hours["calcium_albumin"])
+            and abs(reported.value - computed.value) > table.albumin["reported_adjusted_differs"]):
+        return True
+    if total is None or total.comparator:
+        return False
+    same = _same_draw_ionised(chart, total)
+    if same is None or same.comparator:
+        return False
+    in_mmol = total.value / chart.mappings.analytes["calcium_total"].factors["mmol/L"]
+    fraction = same.value / in_mmol if in_mmol else Decimal(0)
+    return not table.ionised_fraction["low"] <= fraction <= table.ionised_fraction["high"]
+
+
+def is_critical(chart: Chart, lab: Lab) -> bool:
+    """Whether a calcium value is critical: at or beyond the critical limits, or flagged HH, LL or AA by the laboratory."""
+    table = chart.thresholds.critical
+    ionised = lab.analyte == "calcium_ionised"
+    low_limit, high_limit = (table["ionised_low"], table["ionised_high"]) if ionised else (table["calcium_low"], table["calcium_high"])
+    low, high = bounds(lab)
+    return (low is not None and low >= high_limit) or (high is not None and high <= low_limit) or bool(lab.flags & CRITICAL_FLAGS)
+
+
+def _critical(chart: Chart) -> Lab | None:
+    """The newest critical calcium of the window, unless a newer usable calcium is not critical any more."""
+    table = chart.thresholds.critical
+    since = chart.now - (timedelta(hours=float(table["hours_inpatient"])) if chart.inpatient else timedelta(days=float(table["days_ambulatory"])))
+    recent = [lab for measure in MEASURES for lab in chart.labs(measure) if lab.when.until >= since]
+    recent += [adjusted for lab in chart.labs("calcium_total") if lab.when.until >= since and (adjusted := adjusted_of(chart, lab)[0])]
+    found = max((lab for lab in recent if is_critical(chart, lab)), key=_time_and_weight, default=None)
+    return None if found is None or any(_supersedes(chart, lab, found) for lab in recent) else found
+
+
+def _time_and_weight(lab: Lab) -> tuple[float, bool, Decimal]:
+    # Of one draw the measured value goes before the computed one, then the more extreme.
+    return lab.when.until.timestamp(), lab.method != "computed", abs(lab.value - 9)
+
+
+def _supersedes(chart: Chart, lab: Lab, critical: Lab) -> bool:
+    """Whether `lab` is a later, final calcium that is not critical. An ionised value of the same draw never is."""
+    if lab.when.at <= critical.when.until or not lab.final or lab.comparator or is_critical(chart, lab) or lab.method == "computed":
+        return False
+    if lab.analyte == "calcium_ionised":
+        return not paired(lab, critical, chart.thresholds.pair_hours["calcium_ionised"])
+    adjusted, _ = adjusted_of(chart, lab) if lab.analyte == "calcium_total" else (None, None)
+    return adjusted is None or not is_critical(chart, adjusted)
+
+
+def proven_normal(chart: Chart, calcium: Calcium) -> str:
+    """Say why calcium is not proven normal for reassurance, or '' when it is (every measure in range, none near a limit)."""
+    total = chart.proven("calcium_total")
+    if total is None:
+        return "total calcium is not proven: missing, stale, preliminary or not usable"
+    if calcium.discordant:
+        return "the calcium measures of one draw disagree"
+    for name in (*MEASURES, "calcium_ionised_ph74"):
+        if chart.fresh(name) is not None and chart.proven(name) is None:
+            return f"{name} is preliminary or was overtaken by a value that could not be used"
+        if chart.fresh(name) is None and chart.blocked(name) is not None:
+            return f"{name} was sent and could not be used"
+    for lab in calcium.measures:
+        if not in_range(lab):
+            return f"{lab.analyte} {lab.shown} is not in range"
+        if near_limit(lab, guard_band(chart, lab)):
+            return f"{lab.analyte} {lab.shown} is close to a limit"
+    ph74 = chart.fresh("calcium_ionised_ph74")
+    if ph74 is not None and ((ph74.limits is not None and not in_range(ph74)) or ph74.flags & ABNORMAL_FLAGS):
+        return "pH-adjusted ionised calcium is not in range"
+    return ""
+
+
+def limits_text(limits: Limits | None) -> str:
+    """A range as 8.8-10.4, or 'no range'."""
+    if limits is None:
+        return "no range"
+    return f"{limits.low if limits.low is not None else ''}-{limits.high if limits.high is not None else ''}"

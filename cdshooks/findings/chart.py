@@ -1,0 +1,165 @@
+"""A chart as findings see it: the facts of one request with the clock, the setting, and the questions that every finding asks of them."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from fhir_mappings import Facts, Lab, Mappings, Order, Problem, paired
+
+from ..thresholds import Thresholds
+
+# Problems that say a value was sent which could not be used. The other reasons say that there was nothing to use (C9: cancelled, absent,
+# another specimen) or that something beside the value was set aside (a reference range).
+BLOCKING = frozenset({
+    "unreadable", "value-type", "unit-missing", "unit-unknown", "unit-conflict", "unit-ambiguous", "implausible", "no-time", "future",
+    "before-birth", "contradictory", "no-subject",
+})
+# Result flags of HL7 v2 table 0078 / v3 ObservationInterpretation that call a value abnormal.
+HIGH_FLAGS = frozenset({"H", "HH", "HU", ">", "HX"})
+LOW_FLAGS = frozenset({"L", "LL", "LU", "<", "LX"})
+ABNORMAL_FLAGS = HIGH_FLAGS | LOW_FLAGS | {"A", "AA"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One request's facts, and what the hook says about them.
+
+    `in_play` are the draft orders that this hook asks about: the selected ones on order-select, all drafts on order-sign. `incomplete`
+    names the prefetch keys whose data did not come whole, but for those about the user.
+    """
+
+    facts: Facts
+    mappings: Mappings
+    thresholds: Thresholds
+    now: datetime
+    hook: str
+    in_play: tuple[Order, ...] = ()
+    incomplete: frozenset[str] = frozenset()
+    _fresh: dict[str, Lab | None] = field(default_factory=dict)
+
+    @property
+    def inpatient(self) -> bool:
+        return self.facts.encounter is not None and self.facts.encounter.setting == "inpatient"
+
+    def ago(self, days: Decimal | int) -> datetime:
+        """The instant `days` before now."""
+        return self.now - timedelta(days=float(days))
+
+    def labs(self, analyte: str) -> tuple[Lab, ...]:
+        """Usable values of an analyte, oldest first."""
+        return self.facts.labs.get(analyte, ())
+
+    def newest(self, analyte: str) -> Lab | None:
+        """The newest usable value, however old."""
+        labs = self.labs(analyte)
+        return labs[-1] if labs else None
+
+    def fresh(self, analyte: str) -> Lab | None:
+        """The newest usable value if it is fresh for this setting; it may still be preliminary, or only a bound."""
+        if analyte not in self._fresh:
+            lab = self.newest(analyte)
+            limit = self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
+            self._fresh[analyte] = lab if lab is not None and lab.when.until >= limit else None
+        return self._fresh[analyte]
+
+    def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
+        """Usable values of the last `days`, oldest first."""
+        limit = self.ago(days)
+        return (lab for lab in self.labs(analyte) if lab.when.until >= limit)
+
+    def blocked(self, analyte: str) -> Problem | None:
+        """The problem that makes what is known of an analyte out of date: a value sent at the same time or later that could not be used.
+
+        A newer unusable value beats an older usable one; without a time it may be the newest.
+        """
+        newest = self.newest(analyte)
+        for problem in self.facts.problems:
+            if problem.analyte != analyte or problem.reason not in BLOCKING:
+                continue
+            if problem.when is None or newest is None or problem.when.until >= newest.when.at:
+                return problem
+        return None
+
+    def proven(self, analyte: str) -> Lab | None:
+        """The newest value if reassurance may rest on it: fresh for certain, final, and not overtaken by a value that could not be used."""
+        lab = self.fresh(analyte)
+        if lab is None or not lab.final or self.blocked(analyte) is not None:
+            return None
+        return lab if lab.when.at >= self.ago(self.thresholds.fresh_days(analyte, self.inpatient)) else None
+
+    def paired_with(self, lab: Lab, analyte: str, hours: Decimal) -> Lab | None:
+        """The value of `analyte` drawn together with `lab` (same specimen first, then the nearest within `hours`), or None."""
+        candidates = [other for other in self.labs(analyte) if paired(lab, other, hours)]
+        if not candidates:
+            return None
+        return min(candidates, key=lambda other: (not (lab.specimen and lab.specimen == other.specimen), abs(other.when.at - lab.when.at)))
+
+    def age_years(self, on: date | None = None) -> tuple[int, int] | None:
+        """Youngest and oldest completed age in years that the birth date allows; None when it is unknown."""
+        born = self.facts.patient.born
+        if born is None:
+            return None
+        day = on or self.now.date()
+        return tuple(day.year - b.year - ((day.month, day.day) < (b.month, b.day)) for b in (born[1], born[0]))  # type: ignore[return-value]
+
+    def has(self, *categories: str, active: bool = False) -> bool:
+        """Whether any of the history categories is on the chart (`active`: and not said to be over)."""
+        return any(not active or history.active for name in categories for history in self.facts.histories.get(name, ()))
+
+    def complete(self, *keys: str) -> bool:
+        """Whether all the named prefetch keys came whole."""
+        return not self.incomplete.intersection(keys)
+
+
+def bounds(lab: Lab) -> tuple[Decimal | None, Decimal | None]:
+    """The interval a value stands for; a comparator opens one side (None)."""
+    if not lab.comparator:
+        return lab.value, lab.value
+    return (lab.value, None) if lab.comparator.startswith(">") else (None, lab.value)
+
+
+def is_high(lab: Lab) -> bool:
+    """Whether the whole interval lies above the upper limit, or the laboratory that set no range of its own flags it high."""
+    low, _ = bounds(lab)
+    limit = lab.limits.wide_high if lab.limits else None
+    if limit is not None and low is not None and (low > limit or (lab.comparator == ">" and low >= limit)):
+        return True
+    return _flag_decides(lab) and bool(lab.flags & HIGH_FLAGS)
+
+
+def is_low(lab: Lab) -> bool:
+    """Whether the whole interval lies below the lower limit, or the laboratory that set no range of its own flags it low."""
+    _, high = bounds(lab)
+    limit = lab.limits.wide_low if lab.limits else None
+    if limit is not None and high is not None and (high < limit or (lab.comparator == "<" and high <= limit)):
+        return True
+    return _flag_decides(lab) and bool(lab.flags & LOW_FLAGS)
+
+
+def _flag_decides(lab: Lab) -> bool:
+    # Without a reported range the flag is the only trace of the laboratory's own limits; beside one, the number rules (C8.5).
+    return lab.limits is None or lab.limits.source != "reported"
+
+
+def in_range(lab: Lab) -> bool:
+    """Whether a value is proven to lie inside the narrower limits, and is not flagged abnormal."""
+    limits = lab.limits
+    if limits is None or lab.comparator or lab.flags & ABNORMAL_FLAGS:
+        return False
+    return (limits.low is not None and limits.high is not None) and limits.low <= lab.value <= limits.high
+
+
+def near_limit(lab: Lab, band: Decimal) -> bool:
+    """Whether a value inside the limits lies within `band` of either of them."""
+    limits = lab.limits
+    if limits is None or not in_range(lab) or limits.low is None or limits.high is None:
+        return False
+    return lab.value - limits.low <= band or limits.high - lab.value <= band
+
+
+def newest_of(labs: Iterable[Lab | None], key: Callable[[Lab], datetime] = lambda lab: lab.when.at) -> Lab | None:
+    """The newest of the given values, or None."""
+    known = [lab for lab in labs if lab is not None]
+    return max(known, key=key) if known else None

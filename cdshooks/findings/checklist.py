@@ -1,0 +1,166 @@
+"""The checklist of reassurance: each item proven or not, and why not. Nothing else may let a card say that minerals are normal."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from fhir_mappings import Lab, paired
+
+from . import calcium as calcium_module
+from . import kidney as kidney_module
+from .calcium import Calcium
+from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
+from .kidney import Kidney
+from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
+
+LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle"})
+LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
+
+
+def check(chart: Chart, calcium: Calcium, kidney: Kidney, calcification: Calcification) -> Mapping[str, str]:
+    """Return each item of the checklist with the reason why it is not proven; '' means proven.
+
+    The items are numbered as in the clinical specification of the gate (design, after the sources that each threshold names).
+    """
+    return {
+        "adult": _adult(chart),
+        "fresh": _fresh(chart),
+        "calcium": calcium_module.proven_normal(chart, calcium) or _albumin(chart, calcium),
+        "phosphate": _phosphate(chart),
+        "paired": _paired(chart, calcium),
+        "kidney": kidney_module.proven_normal(chart, kidney),
+        "no_confounder": _confounder(chart, calcium),
+        "other_labs": _other_labs(chart),
+        "alp": _alp(chart),
+        "no_recent_abnormal": _recent_abnormal(chart),
+        "site": red_flag(chart, calcification) or _arterial(chart, calcification),
+        "single_site": "calcification at several sites" if multifocal(calcification) and not chart.has("connective_tissue_disease") else "",
+        "complete": _complete(chart),
+    }
+
+
+def _adult(chart: Chart) -> str:
+    ages = chart.age_years()
+    if ages is None:
+        return "the birth date is unknown"
+    return "" if ages[0] >= chart.thresholds.reassurance["adult_years"] else "younger than 18 years, or possibly so"
+
+
+def _fresh(chart: Chart) -> str:
+    missing = [name for name in ("calcium_total", "phosphate", "albumin") if chart.proven(name) is None]
+    if chart.proven("creatinine") is None and chart.proven("egfr") is None:
+        missing.append("creatinine or eGFR")
+    return f"not fresh, final and usable: {', '.join(missing)}" if missing else ""
+
+
+def _albumin(chart: Chart, calcium: Calcium) -> str:
+    """Adjustment is unreliable at the extremes of albumin; then a fresh ionised calcium in range is needed besides."""
+    albumin, table = chart.proven("albumin"), chart.thresholds.albumin
+    if albumin is None or albumin.comparator:
+        return "albumin is not proven"
+    if table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]:
+        return ""
+    ionised = chart.proven("calcium_ionised")
+    if ionised is not None and in_range(ionised) and not near_limit(ionised, calcium_module.guard_band(chart, ionised)):
+        return ""
+    return f"albumin {albumin.shown} makes adjusted calcium unreliable, and no ionised calcium in range is known"
+
+
+def _phosphate(chart: Chart) -> str:
+    lab = chart.proven("phosphate")
+    if lab is None:
+        return "phosphate is not proven"
+    if not in_range(lab):
+        return f"phosphate {lab.shown} is not in range"
+    return f"phosphate {lab.shown} is close to a limit" if near_limit(lab, chart.thresholds.guard_band["phosphate"]) else ""
+
+
+def _paired(chart: Chart, calcium: Calcium) -> str:
+    if calcium.total is None:
+        return "no calcium to pair"
+    hours = chart.thresholds.pair_hours
+    phosphate = chart.newest("phosphate")
+    if phosphate is None or not paired(calcium.total, phosphate, hours["calcium_phosphate"]):
+        return "calcium and phosphate were not drawn within 24 hours of each other"
+    albumin = chart.newest("albumin")
+    if albumin is None or not paired(calcium.total, albumin, hours["calcium_albumin"]):
+        return "calcium and albumin were not drawn together"
+    return ""
+
+
+def _confounder(chart: Chart, calcium: Calcium) -> str:
+    if calcium.discordant:
+        return "calcium measures disagree"
+    phosphate = chart.newest("phosphate")
+    if shift(chart, phosphate):
+        return "a condition that shifts phosphate"
+    if critically_ill(chart):
+        return "critical illness"
+    if pregnant(chart):
+        return "pregnancy, or within six weeks of it"
+    drugs = masking_drugs(chart)
+    if drugs:
+        return f"masking drug: {', '.join(sorted({drug.category for drug in drugs}))}"
+    diseases = systemic_disease(chart)
+    if diseases:
+        return f"systemic disease on record: {', '.join(sorted({disease.category for disease in diseases}))}"
+    return ""
+
+
+def _other_labs(chart: Chart) -> str:
+    table = chart.thresholds.reassurance
+    for analyte in ("pth", "magnesium"):
+        lab = _present(chart, analyte)
+        if lab == "unusable" or (isinstance(lab, Lab) and not in_range(lab)):
+            return f"{analyte} is present and not proven in range"
+    vitamin_d = _present(chart, "vitamin_d_25oh")
+    if vitamin_d == "unusable":
+        return "25-OH-D is present and not usable"
+    if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
+        return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
+    return ""
+
+
+def _alp(chart: Chart) -> str:
+    lab = _present(chart, "alp")
+    if lab == "unusable":
+        return "ALP is present and not usable"
+    if not isinstance(lab, Lab):
+        return ""
+    if lab.comparator or lab.value <= chart.thresholds.reassurance["alp_min"] or is_high(lab):
+        return f"ALP {lab.shown} is not above 30 U/L and within its upper limit"
+    high = lab.limits.high if lab.limits else None
+    return "" if high is not None and lab.value <= high else f"ALP {lab.shown} has no upper limit to compare with, or exceeds it"
+
+
+def _present(chart: Chart, analyte: str) -> Lab | str | None:
+    """A lab that must be normal if it is there: the proven value, "unusable", or None when it is not there."""
+    if chart.fresh(analyte) is None:
+        return "unusable" if chart.blocked(analyte) is not None else None
+    return chart.proven(analyte) or "unusable"
+
+
+def _recent_abnormal(chart: Chart) -> str:
+    days: Decimal = chart.thresholds.lookback_days["abnormal_minerals"]
+    for analyte in LOOKED_BACK:
+        for lab in chart.within(analyte, days):
+            if is_high(lab) or is_low(lab) or lab.flags & ABNORMAL_FLAGS:
+                return f"{analyte} {lab.shown} was out of range within the last {days} days"
+    return ""
+
+
+def _arterial(chart: Chart, calcification: Calcification) -> str:
+    years = int(chart.thresholds.reassurance["arterial_calcification_age"])
+    return f"arterial calcification before the age of {years}" if arterial_before(chart, calcification, years) else ""
+
+
+def _complete(chart: Chart) -> str:
+    if chart.incomplete:
+        return f"did not come whole: {', '.join(sorted(chart.incomplete))}"
+    lost = {problem.reason for problem in chart.facts.problems if problem.reason in LOST or _unreadable_history(problem.reason, problem.analyte)}
+    return f"not everything sent could be used: {', '.join(sorted(lost))}" if lost else ""
+
+
+def _unreadable_history(reason: str, analyte: str) -> bool:
+    # An unreadable resource that is no known laboratory value may be the CKD, the drug, or the second calcium that would block.
+    return reason == "unreadable" and not analyte

@@ -1,0 +1,125 @@
+"""The orders of the session: which groups are in play, what they are for, and what is already being asked for."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from fhir_mappings import Order
+
+from .chart import Chart
+from .scope import Calcification, recorded_within
+
+GROUPS = ("BASE", "EXT", "IMG", "MBIMG", "RX", "OP", "PTX")
+# Drugs that treat a metabolic disease, questioned when no metabolic disease is proven ...
+METABOLIC_DRUGS = frozenset({
+    "rx-binder-ca", "rx-binder-nonca", "rx-calcimimetic", "rx-vitd-active", "rx-antiresorptive", "rx-etidronate", "rx-thiosulfate",
+})
+# ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
+ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
+OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
+BASELINE = ("calcium_total", "phosphate", "albumin", "creatinine")
+KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
+BASE_ANALYTES = frozenset({"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium",
+                           "potassium", "vitamin_d_25oh"})
+
+
+def groups_of(chart: Chart, order: Order) -> frozenset[str]:
+    """The groups of clinical table A4 that an order belongs to."""
+    return frozenset(group for name in order.categories if (group := chart.mappings.orders[name].group))
+
+
+def in_group(chart: Chart, group: str) -> tuple[Order, ...]:
+    """The orders in play that belong to a group."""
+    return tuple(order for order in chart.in_play if group in groups_of(chart, order))
+
+
+def about_calcification(chart: Chart, order: Order, calcification: Calcification, unstated: bool) -> bool:
+    """Whether every reason of an order is the calcification; an order without a reason counts when `unstated` says so."""
+    if not order.reasons:
+        return unstated
+    index = {name for name, category in chart.mappings.histories.items() if "index" in category.roles}
+    return all(reason.kind == "mapped" and not reason.categories.isdisjoint(index) for reason in order.reasons)
+
+
+def questioned_tests(chart: Chart, calcification: Calcification, *groups: str) -> tuple[Order, ...]:
+    """Orders in play of the groups that are about the calcification: by reason, or without one while the calcification is recent."""
+    recent = recorded_within(calcification, chart, chart.thresholds.lookback_days["calcification_recent"])
+    return tuple(
+        order for order in chart.in_play
+        if groups_of(chart, order) & set(groups) and about_calcification(chart, order, calcification, recent)
+    )
+
+
+def questioned_drugs(chart: Chart, calcification: Calcification) -> tuple[Order, ...]:
+    """Draft drugs (and parathyroidectomy) that treat a metabolic disease, given for the calcification or for no stated reason."""
+    def questioned(order: Order) -> bool:
+        plain = order.categories & METABOLIC_DRUGS or "proc-ptx" in order.categories
+        if plain:
+            return about_calcification(chart, order, calcification, unstated=True)
+        return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, calcification, unstated=False)
+
+    return tuple(order for order in chart.in_play if questioned(order))
+
+
+def only_pth_or_adjusted(chart: Chart) -> bool:
+    """Whether the tests in play beyond the baseline are PTH alone (or adjusted calcium): the right next test in hypercalcaemia."""
+    acting = [order for order in chart.in_play if groups_of(chart, order) - {"BASE"}]
+    return bool(acting) and all(
+        order.categories <= {"lab-pth", "lab-base"} and order.analytes <= BASE_ANALYTES | {"pth"} for order in acting
+    )
+
+
+def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
+    """Of these orders, those whose removal takes no baseline or safety test with it (a PTH-with-calcium panel stays)."""
+    return tuple(
+        order for order in orders
+        if order.draft and not order.analytes & BASE_ANALYTES and "BASE" not in groups_of(chart, order)
+    )
+
+
+def requested(chart: Chart) -> frozenset[str]:
+    """Analytes that the session's drafts, or a recent active order on the chart, will bring."""
+    limit = chart.ago(chart.thresholds.lookback_days["pending_order"])
+    drafted = {analyte for order in chart.facts.drafts for analyte in order.analytes}
+    pending = {
+        analyte for order in chart.facts.orders if order.status == "active" and order.when is not None and order.when.until >= limit
+        for analyte in order.analytes
+    }
+    return frozenset(drafted | pending)
+
+
+def satisfied(analyte: str, requested_now: frozenset[str]) -> bool:
+    """Whether an analyte is being asked for; an eGFR brings creatinine with it, an ionised calcium stands in for total calcium."""
+    stand_ins = {"creatinine": {"egfr"}, "calcium_total": {"calcium_ionised"}}
+    return analyte in requested_now or not requested_now.isdisjoint(stand_ins.get(analyte, set()))
+
+
+def imaged(chart: Chart, calcification: Calcification, days: Decimal, final: bool) -> bool:
+    """Whether an X-ray, ultrasound, CT or MRI report of the site is on the chart within `days`, with the asked status.
+
+    Only a report whose region is that of the calcification counts; where either is unknown it cannot be shown to be of the site.
+    """
+    limit = chart.ago(days)
+    ours = calcification.regions - {"any", "multiple"}
+    return any(
+        "img-target" in report.categories and report.final is final and report.when is not None and report.when.until >= limit
+        and not ours.isdisjoint(report.regions)
+        for report in chart.facts.reports
+    )
+
+
+# Histories that are an indication of their own for a questioned drug: then the drug is not (only) for the calcification.
+INDICATIONS = {
+    "rx-antiresorptive": ("osteoporosis", "paget", "malignancy"),
+    "rx-etidronate": ("paget", "osteoporosis", "hip_arthroplasty", "neurologic"),
+    "rx-thiosulfate": ("calciphylaxis",),
+    "rx-warfarin": ("atrial_fibrillation", "venous_thromboembolism"),
+}
+KIDNEY_INDICATIONS = ("ckd_g1", "ckd_g2", "ckd_g3a", "ckd_g3b", "ckd_g4", "ckd_g5", "ckd_unspecified", "dialysis", "kidney_transplant",
+                      "hypoparathyroidism", "pseudohypoparathyroidism", "hyperparathyroidism", "primary_hyperparathyroidism")
+
+
+def other_indication(chart: Chart, drugs: Iterable[str]) -> bool:
+    """Whether the chart holds a coded indication for each of the questioned drug categories."""
+    wanted = [INDICATIONS.get(drug, KIDNEY_INDICATIONS) for drug in drugs if drug.startswith("rx-")]
+    return bool(wanted) and all(chart.has(*names) for names in wanted)

@@ -1,0 +1,178 @@
+"""The calcification itself, and the history around it: what is calcified, where, since when, and what could explain it locally."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from fhir_mappings import Exposure, History, Lab
+
+from .chart import Chart
+
+# Order of the words used for a local cause on a card when several are on record.
+LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
+OTHER_LOCAL = ("connective_tissue_disease", "vascular_insufficiency", "neurologic", "neoplasm", "soft_tissue_mass", "neoplasm_histology")
+CKD_STAGES_AT_RISK = ("ckd_g4", "ckd_g5")
+VISCERAL = frozenset({"site_lung", "site_stomach", "site_kidney", "lung", "stomach", "kidney"})
+SKIN_CALCIFICATION = ("calcification_skin",)
+
+
+@dataclass(frozen=True, slots=True)
+class Calcification:
+    """The index finding. `records` are the chart's active statements of it; `by_reason` that an order or a report names it."""
+
+    records: tuple[History, ...]
+    by_reason: bool
+    regions: frozenset[str]
+    sites: frozenset[str]
+
+    @property
+    def present(self) -> bool:
+        return bool(self.records) or self.by_reason
+
+    def of(self, *categories: str) -> bool:
+        return any(record.category in categories for record in self.records)
+
+
+def read_calcification(chart: Chart) -> Calcification:
+    """Find the index finding: an active or recurrent coded Condition, a draft order's reason, or a report's coded conclusion."""
+    index = [name for name, category in chart.mappings.histories.items() if "index" in category.roles]
+    records = tuple(record for name in index for record in chart.facts.histories.get(name, ()) if record.active)
+    reasons = {category for order in chart.facts.drafts for reason in order.reasons for category in reason.categories}
+    concluded = {category for report in chart.facts.reports for category in report.conclusions}
+    return Calcification(
+        records=records, by_reason=not (reasons | concluded).isdisjoint(index),
+        regions=frozenset(region for record in records for region in record.regions),
+        sites=frozenset(site for record in records for site in record.sites),
+    )
+
+
+def recorded_within(calcification: Calcification, chart: Chart, days: Decimal) -> bool:
+    """Whether a calcification was recorded (or began, where no record date is given) within `days`."""
+    limit = chart.ago(days)
+    return any((moment := record.recorded or record.onset) is not None and moment.at >= limit for record in calcification.records)
+
+
+def multifocal(calcification: Calcification) -> bool:
+    """Whether calcification is recorded at several places: "multiple sites", or sites in different regions or of different names."""
+    if "multiple" in calcification.regions:
+        return True
+    return len(calcification.sites) > 1 or len(calcification.regions - {"any"}) > 1
+
+
+def local_causes(chart: Chart, calcification: Calcification, categories: tuple[str, ...] = LOCAL_CAUSES) -> tuple[History, ...]:
+    """Documented local causes of the given categories: not dated after the calcification, and not at another site where both sites are
+    known. Resolved records count: an injury of twenty years ago does."""
+    return tuple(
+        record for name in categories for record in chart.facts.histories.get(name, ())
+        if _concordant(record, calcification) and not _after(record, calcification)
+    )
+
+
+def _concordant(record: History, calcification: Calcification) -> bool:
+    theirs, ours = calcification.regions - {"any", "multiple"}, record.regions - {"any", "multiple"}
+    return not theirs or not ours or not theirs.isdisjoint(ours)
+
+
+def same_site(record: History, calcification: Calcification) -> bool:
+    """Whether both sites are known and agree."""
+    return bool(record.regions - {"any"}) and bool(calcification.regions - {"any"}) and _concordant(record, calcification)
+
+
+def _after(record: History, calcification: Calcification) -> bool:
+    began = record.onset or record.recorded
+    if began is None:
+        return False
+    index = [moment for other in calcification.records if (moment := other.onset or other.recorded) is not None]
+    return bool(index) and len(index) == len(calcification.records) and all(began.at > moment.until for moment in index)
+
+
+def skin_sign(chart: Chart) -> bool:
+    """A coded ulcer, necrosis, livedo or panniculitis of the skin that is not said to be over."""
+    return chart.has("skin_ulcer", "skin_necrosis", "livedo", "panniculitis", "calciphylaxis", active=True)
+
+
+def calciphylaxis_risk(chart: Chart, stage: str) -> bool:
+    """A setting in which a painful skin lesion may be calciphylaxis: CKD G4-5, dialysis, transplant, vitamin K antagonist, PHPT."""
+    return (
+        stage in ("G4", "G5") or chart.has("dialysis", "kidney_transplant") or chart.has("primary_hyperparathyroidism", active=True)
+        or any(exposure.active and exposure.category == "vitamin_k_antagonist" for exposure in chart.facts.exposures)
+    )
+
+
+def red_flag(chart: Chart, calcification: Calcification) -> str:
+    """Name the site or pattern that forbids reassurance, or ''."""
+    if calcification.of("calcification_intracranial") or "intracranial" in calcification.regions:
+        return "intracranial"
+    if calcification.regions & {"visceral"} or calcification.sites & VISCERAL:
+        return "lung, stomach or kidney"
+    if "periarticular" in calcification.regions:
+        return "periarticular"
+    if calcification.of("calcification_tumoral"):
+        return "tumoral calcinosis"
+    if "eye" in calcification.regions:
+        return "cornea or conjunctiva"
+    if skin_sign(chart):
+        return "skin ulcer, necrosis, livedo or panniculitis"
+    return ""
+
+
+def arterial_before(chart: Chart, calcification: Calcification, years: int) -> bool:
+    """Whether arterial calcification is on record in a patient who is, or may be, younger than `years`."""
+    ages = chart.age_years()
+    arterial = calcification.of("calcification_vascular") or "vascular" in calcification.regions
+    return arterial and (ages is None or ages[0] < years)
+
+
+def masking_drugs(chart: Chart) -> tuple[Exposure, ...]:
+    """Drugs that may hide an abnormality: taken now, or stopped too recently; without a known end they still count."""
+    def masks(exposure: Exposure) -> bool:
+        days = chart.thresholds.mask_days.get(exposure.category)
+        if days is None:
+            return False
+        return exposure.active or exposure.last is None or exposure.last.until >= chart.ago(days)
+
+    return tuple(exposure for exposure in chart.facts.exposures if masks(exposure))
+
+
+def shift(chart: Chart, phosphate: Lab | None) -> bool:
+    """Whether a condition that moves phosphate between compartments was there when the phosphate was drawn (72 h before it)."""
+    drawn = phosphate.when.at if phosphate is not None else chart.now
+    since = drawn - timedelta(hours=float(chart.thresholds.phosphate["shift_hours"]))
+    names = [name for name, category in chart.mappings.histories.items() if "shift" in category.roles]
+    for record in (record for name in names for record in chart.facts.histories.get(name, ())):
+        began = record.onset or record.recorded
+        before_the_draw = began is None or began.at <= drawn
+        if before_the_draw and (record.active or (began is not None and began.until >= since)):
+            return True
+    return False
+
+
+def critically_ill(chart: Chart) -> bool:
+    """Intensive care: by location, by coded critical illness that is active or of the last days, or by vasopressors."""
+    limit = chart.ago(chart.thresholds.lookback_days["critical_illness"])
+    encounter = chart.facts.encounter
+    if encounter is not None and any(location.startswith("location:icu") for location in encounter.locations):
+        return True
+    if any(e.category == "vasopressor" and (e.active or (e.last is not None and e.last.until >= limit)) for e in chart.facts.exposures):
+        return True
+    names = [name for name, category in chart.mappings.histories.items() if "critical-illness" in category.roles]
+    return any(
+        record.active or ((began := record.onset or record.recorded) is not None and began.until >= limit)
+        for name in names for record in chart.facts.histories.get(name, ())
+    )
+
+
+def pregnant(chart: Chart) -> bool:
+    """Pregnancy on record that is active, or began so recently that the six weeks after it may not be over."""
+    limit = chart.ago(chart.thresholds.lookback_days["pregnancy"])
+    return any(
+        record.active or ((began := record.onset or record.recorded) is not None and began.until >= limit)
+        for record in chart.facts.histories.get("pregnancy", ())
+    )
+
+
+def systemic_disease(chart: Chart) -> tuple[History, ...]:
+    """Diseases on record, not said to be over, that could drive calcification systemically."""
+    names = [name for name, category in chart.mappings.histories.items() if "systemic" in category.roles]
+    return tuple(record for name in names for record in chart.facts.histories.get(name, ()) if record.active)

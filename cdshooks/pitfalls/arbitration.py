@@ -1,0 +1,73 @@
+"""From the pitfalls that fire to the few that speak: silence, dominance, hook policy, budget, in this order."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from .engine import Evaluation, Result
+from .model import INDICATORS, Arbitration
+
+
+def arbitrate(
+    results: Sequence[Result], hook: str, rules: Arbitration, budget: Mapping[str, Decimal], evaluation: Evaluation,
+) -> tuple[tuple[Result, ...], Mapping[str, str]]:
+    """Return the results that speak, in the order of their cards, and why each other firing pitfall was kept back (id -> reason).
+
+    Shadow pitfalls are evaluated and recorded, but never shown, and they dominate nothing.
+    """
+    firing = [result for result in results if result.outcome == "fires"]
+    kept_back = {result.pitfall.id: "in shadow: evaluated, never shown" for result in firing if result.pitfall.status == "shadow"}
+    speaking = [result for result in firing if result.pitfall.id not in kept_back]
+    for expression, name in rules.silence.items():
+        if evaluation.holds(expression):
+            return (), kept_back | {result.pitfall.id: f"silent: {name}" for result in speaking}
+    speaking = _keep(speaking, kept_back, lambda result: _dominated_by(result, firing, kept_back))
+    speaking = _keep(speaking, kept_back, lambda result: _against_policy(result, hook, rules))
+    speaking.sort(key=lambda result: _rank(result, rules))
+    return tuple(_within_budget(speaking, kept_back, hook, budget)), kept_back
+
+
+def _keep(results: Iterable[Result], kept_back: dict[str, str], why_not: Callable[[Result], str]) -> list[Result]:
+    kept: list[Result] = []
+    reasons: dict[str, str] = {}
+    for result in results:
+        reason = why_not(result)
+        if reason:
+            reasons[result.pitfall.id] = reason
+        else:
+            kept.append(result)
+    kept_back.update(reasons)
+    return kept
+
+
+def _dominated_by(result: Result, firing: Iterable[Result], kept_back: Mapping[str, str]) -> str:
+    for other in firing:
+        if other is result or kept_back.get(other.pitfall.id, "").startswith("in shadow"):
+            continue
+        if result.pitfall.id in other.pitfall.dominates or (other.pitfall.dominates_info and result.indicator == "info"):
+            return f"dominated by {other.pitfall.id}"
+    return ""
+
+
+def _against_policy(result: Result, hook: str, rules: Arbitration) -> str:
+    if result.indicator == "info" and hook not in rules.info_hooks:
+        return f"info cards speak only on {', '.join(sorted(rules.info_hooks))}"
+    return ""
+
+
+def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int]:
+    first = result.indicator == "info" and result.pitfall.rule in rules.info_first
+    return INDICATORS.index(result.indicator), not first, result.pitfall.rule
+
+
+def _within_budget(speaking: Iterable[Result], kept_back: dict[str, str], hook: str, budget: Mapping[str, Decimal]) -> list[Result]:
+    shown: list[Result] = []
+    infos = 0
+    for result in speaking:
+        info = result.indicator == "info"
+        if len(shown) >= budget[hook] or (info and infos >= budget["info"]):
+            kept_back[result.pitfall.id] = "over the budget of cards"
+            continue
+        shown.append(result)
+        infos += info
+    return shown

@@ -1,0 +1,299 @@
+"""Vignettes: a few lines that a clinician can read and write, made into the FHIR resources of a real hook request, and judged.
+
+The `given` text has one statement a line, `word: items`; several items are separated by commas:
+
+    age: 54 female                          (age in years, or `born: 1970-03-01 female`)
+    history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved
+    labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago, at 08:00)
+    drugs: binder_noncalcium, denosumab stopped 100 d ago
+    orders: pth, ct for calcification, calcium not selected
+    reports: mr thigh 30 d ago preliminary
+    hook: order-sign                        (order-select, if not said)
+    encounter: inpatient
+    not sent: procedures                    (prefetch keys that do not come)
+    paged: observations                     (prefetch keys that come with a next page)
+
+Names are those of the catalog (analytes, history, order and medication categories, body sites), a code of the code tables, or a word of
+`content/vignette_words.toml`.
+"""
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from fhir_mappings import Mappings, Row
+
+Json = dict[str, Any]
+PATIENT = "vignette"
+UNITS_AGO = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365.25}
+AGO = re.compile(r"\b(\d+)\s*([hdwmy])\s+ago\b")
+AT_HOUR = re.compile(r"\bat\s+(\d{1,2}):(\d{2})\b")
+LAB = re.compile(
+    r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
+    r"(?:\s+\((?P<low>[\d.]+)-(?P<high>[\d.]+)\))?(?P<rest>(?:\s+.*)?)$"
+)
+SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
+LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
+
+
+class VignetteError(Exception):
+    """A line of a vignette that cannot be understood; says which, and what would be right."""
+
+
+@dataclass
+class _Chart:
+    """The resources of one vignette while its lines are read."""
+
+    now: datetime
+    patient: Json = field(default_factory=lambda: {"resourceType": "Patient", "id": PATIENT})
+    hook: str = "order-select"
+    encounter: str = ""
+    resources: dict[str, list[Json]] = field(default_factory=dict)
+    drafts: list[Json] = field(default_factory=list)
+    selections: list[str] = field(default_factory=list)
+    not_sent: list[str] = field(default_factory=list)
+    paged: list[str] = field(default_factory=list)
+
+    def add(self, key: str, resource: Json) -> Json:
+        bucket = self.resources.setdefault(key, [])
+        resource["id"] = f"{resource['resourceType'].lower()}-{len(bucket) + 1}"
+        resource.setdefault("subject", {"reference": f"Patient/{PATIENT}"})
+        bucket.append(resource)
+        return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How the names of a vignette find their codes."""
+
+    mappings: Mappings
+    extra: Mapping[str, Mapping[str, str]]
+
+    def row(self, kind: str, name: str, words: str) -> Row:
+        """The code table's row for a name: a word, a concept, or a bare code."""
+        wanted = self.extra.get(words, {}).get(name, name)
+        system, _, code = wanted.rpartition("|")
+        rows = [row for row in self.mappings.rows if row.kind == kind and row.use in ("use", "exclude")]
+        named = [row for row in rows if row.code == code and system in ("", row.system)]
+        named = named or [row for row in rows if row.concept == wanted and row.use == "use"]
+        if not named:
+            raise VignetteError(f"{name!r} is no {kind} of the catalog, no code of the tables and no word of vignette_words.toml")
+        return min(named, key=_preference)
+
+    def lab(self, name: str) -> Row:
+        analyte = self.extra["labs"].get(name, name)
+        definition = self.mappings.analytes.get(analyte)
+        if definition is not None and definition.orderable is not None:
+            return self.row("analyte", "|".join(definition.orderable[:2]), "labs")
+        return self.row("analyte", analyte, "labs")
+
+    def order(self, name: str) -> Row:
+        known = self.extra["orders"].get(name, name)
+        if known in self.mappings.analytes:
+            return self.lab(known)
+        return self.row("order", name, "orders")
+
+
+def _preference(row: Row) -> tuple[bool, bool]:
+    # A SNOMED or LOINC row reads better than an ICD node; a code with a display better than one without.
+    return "snomed" not in row.system and "loinc" not in row.system and "rxnorm" not in row.system, not row.display
+
+
+def request_of(given: str, now: datetime, words: Words) -> Json:
+    """Make the hook request that a vignette describes. Raises VignetteError."""
+    chart = _Chart(now)
+    for line in (line.strip() for line in given.strip().splitlines()):
+        if line and not line.startswith("#"):
+            _read_line(line, chart, words)
+    return _request(chart)
+
+
+def _read_line(line: str, chart: _Chart, words: Words) -> None:
+    head, colon, tail = line.partition(": ")
+    key = head.split(" ")[0] if head.split(" ")[0] in READERS else head
+    if not colon or key not in READERS:
+        raise VignetteError(f"{line!r}: expected one of {', '.join(READERS)} and a colon")
+    items = [item.strip() for item in tail.split(",")] if key in LIST_KEYS else [tail.strip()]
+    for item in items:
+        READERS[key](item, head, chart, words)
+
+
+def _when(text: str, chart: _Chart, default_days: float) -> datetime:
+    """The time a text names ("5 d ago", "at 22:00"), else `default_days` ago; labs are drawn at 08:00 unless an hour is given."""
+    match = AGO.search(text)
+    days = int(match.group(1)) * UNITS_AGO[match.group(2)] if match else default_days
+    return chart.now - timedelta(days=days)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _person(item: str, head: str, chart: _Chart, words: Words) -> None:
+    first, _, sex = item.partition(" ")
+    if head == "born":
+        chart.patient["birthDate"] = first
+    else:
+        today = chart.now.date()
+        # A day past the birthday: "17 years" is 17 years for certain, and 18 is 18.
+        chart.patient["birthDate"] = (today.replace(year=today.year - int(first), day=min(today.day, 28)) - timedelta(days=1)).isoformat()
+    if sex:
+        chart.patient["gender"] = sex
+
+
+def _coding(row: Row) -> Json:
+    return {"coding": [{"system": row.system, "code": row.code} | ({"display": row.display} if row.display else {})]}
+
+
+def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
+    match = LAB.fullmatch(item)
+    if match is None:
+        raise VignetteError(f"{item!r}: expected `name value unit`, as in `calcium 9.4 mg/dL`")
+    row = words.lab(match["name"])
+    drawn = _when(head, chart, 2)
+    hour = AT_HOUR.search(head)
+    drawn = drawn.replace(hour=int(hour[1]), minute=int(hour[2])) if hour else drawn if "h ago" in head or " 0 d ago" in head else drawn.replace(hour=8, minute=0)
+    rest = match["rest"] or ""
+    unit = match["unit"] or ""
+    if unit in ("no-unit", "preliminary", "as-PO4"):
+        rest, unit = f"{rest} {unit}", ""
+    concept = _coding(row)
+    quantity: Json = {"value": float(match["value"])}
+    if "no-unit" not in rest:
+        unit = unit or words.mappings.analytes[row.concept].unit
+        quantity |= {"unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
+    if match["comparator"]:
+        quantity["comparator"] = match["comparator"]
+    if "as-PO4" in rest:
+        concept["text"] = "phosphate (as PO4)"
+        concept["coding"][0]["display"] = "phosphate (as PO4)"
+    observation: Json = {
+        "resourceType": "Observation", "status": "preliminary" if "preliminary" in rest else "final", "code": concept,
+        "effectiveDateTime": _instant(drawn), "valueQuantity": quantity,
+    }
+    if match["low"]:
+        observation["referenceRange"] = [{"low": {"value": float(match["low"]), "unit": unit}, "high": {"value": float(match["high"]), "unit": unit}}]
+    flag = re.search(r"\bflag (\w+)", rest)
+    if flag:
+        observation["interpretation"] = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": flag[1]}]}]
+    chart.add("observations", observation)
+
+
+def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
+    row = words.row("history", item.split(" ")[0], "history")
+    index = "index" in words.mappings.histories[row.concept].roles
+    dated = AGO.search(item)
+    condition: Json = {
+        "resourceType": "Condition", "code": _coding(row),
+        "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved" if "resolved" in item else "active"}]},
+        "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]},
+    }
+    if dated:
+        condition["onsetDateTime"] = _when(item, chart, 0).date().isoformat()
+    elif index:
+        condition["recordedDate"] = (chart.now - timedelta(days=20)).date().isoformat()
+    site = SITE.search(item)
+    if site:
+        condition["bodySite"] = [_coding(_site(site[1].strip(), words))]
+    chart.add("conditions", condition)
+
+
+def _site(name: str, words: Words) -> Row:
+    for wanted in (name, f"site_{name.replace(' ', '_')}", name.removeprefix("site_")):
+        for row in words.mappings.rows:
+            if row.kind == "site" and row.concept == wanted:
+                return row
+    raise VignetteError(f"{name!r} is no body site of the catalog")
+
+
+def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
+    row = words.row("medication", item.split(" ")[0], "drugs")
+    stopped = "stopped" in item
+    statement: Json = {
+        "resourceType": "MedicationStatement", "status": "stopped" if stopped else "active", "medicationCodeableConcept": _coding(row),
+    }
+    if stopped:
+        statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+    chart.add("medication-statements", statement)
+
+
+def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
+    name = re.sub(r"\s+(for\s+\S+|not selected)", "", item).strip()
+    row = words.order(name)
+    number = len(chart.drafts) + 1
+    drug = "rxnorm" in row.system or "whocc" in row.system
+    order: Json = {
+        "resourceType": "MedicationRequest" if drug else "ServiceRequest", "id": f"draft-{number}", "status": "draft", "intent": "order",
+        "subject": {"reference": f"Patient/{PATIENT}"}, "medicationCodeableConcept" if drug else "code": _coding(row),
+    }
+    reason = re.search(r"\bfor\s+(\S+)", item)
+    if reason:
+        order["reasonCode"] = [_coding(words.row("history", reason[1], "history"))]
+    chart.drafts.append(order)
+    if "not selected" not in item:
+        chart.selections.append(f"{order['resourceType']}/{order['id']}")
+
+
+def _reports(item: str, head: str, chart: _Chart, words: Words) -> None:
+    name = AGO.sub("", item).replace("preliminary", "").strip()
+    chart.add("reports", {
+        "resourceType": "DiagnosticReport", "status": "preliminary" if "preliminary" in item else "final",
+        "code": _coding(words.row("order", name, "reports")), "effectiveDateTime": _instant(_when(item, chart, 10)),
+    })
+
+
+def _encounter(item: str, head: str, chart: _Chart, words: Words) -> None:
+    chart.encounter = {"inpatient": "IMP", "ambulatory": "AMB", "emergency": "EMER"}.get(item, item)
+
+
+def _set(name: str) -> Callable[[str, str, _Chart, Words], None]:
+    def reader(item: str, head: str, chart: _Chart, words: Words) -> None:
+        if name == "hook":
+            chart.hook = item
+        else:
+            getattr(chart, name).extend(part.strip() for part in item.split(","))
+    return reader
+
+
+READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
+    "age": _person, "born": _person, "history": _history, "labs": _labs, "drugs": _drugs, "orders": _orders, "reports": _reports,
+    "encounter": _encounter, "hook": _set("hook"), "not sent": _set("not_sent"), "paged": _set("paged"),
+}
+PREFETCHED = ("observations", "conditions", "procedures", "medication-requests", "medication-statements", "medication-administrations",
+              "service-requests", "reports")
+
+
+def _request(chart: _Chart) -> Json:
+    context: Json = {"userId": "Practitioner/vignette", "patientId": PATIENT}
+    prefetch: Json = {"patient": chart.patient}
+    if chart.encounter:
+        context["encounterId"] = "vignette"
+        prefetch["encounter"] = {
+            "resourceType": "Encounter", "id": "vignette", "status": "in-progress", "subject": {"reference": f"Patient/{PATIENT}"},
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": chart.encounter},
+        }
+    if chart.hook != "patient-view":
+        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in chart.drafts]}
+    if chart.hook == "order-select":
+        context["selections"] = chart.selections
+    for key in _keys(chart):
+        prefetch[key] = _bundle(chart.resources.get(key, ()), next_page=key in chart.paged)
+    return {"hook": chart.hook, "hookInstance": str(uuid.UUID(int=1)), "context": context, "prefetch": prefetch}
+
+
+def _keys(chart: _Chart) -> Iterator[str]:
+    return (key for key in PREFETCHED if key not in chart.not_sent)
+
+
+def _bundle(resources: Iterable[Json], next_page: bool) -> Json:
+    entries = [{"resource": resource} for resource in resources]
+    bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    if entries:
+        bundle["entry"] = entries
+    if next_page:
+        bundle["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
+    return bundle
