@@ -30,9 +30,14 @@ class Verdict:
     faults: tuple[str, ...]
 
 
+def words_of(content: Content) -> Words:
+    """The words that vignettes may use with this content."""
+    return Words(content.mappings, read_toml(FOLDER / "vignette_words.toml", "content/vignette_words.toml", []))
+
+
 def judge(content: Content) -> Iterator[Verdict]:
     """Run every vignette of every pitfall."""
-    words = Words(content.mappings, read_toml(FOLDER / "vignette_words.toml", "content/vignette_words.toml", []))
+    words = words_of(content)
     for pitfall in content.pitfalls:
         for vignette in pitfall.vignettes:
             yield judge_one(pitfall, vignette, content, words)

@@ -233,3 +233,12 @@ class Facts:
     problems: tuple[Problem, ...] = ()
     unmapped: Mapping[tuple[str, str, str], int] = field(default_factory=dict)  # (resourceType, system, code) -> count
     fhir_version: str = ""  # "R4", "STU3", "DSTU2", "R5" as told from shapes; "" when nothing told
+
+
+def paired(one: Lab, other: Lab, hours: Decimal) -> bool:
+    """Whether two values were drawn together: from one specimen, or at exact times at most `hours` apart."""
+    if one.specimen and one.specimen == other.specimen:
+        return True
+    if not (one.when.exact and other.when.exact):
+        return False
+    return abs((one.when.at - other.when.at).total_seconds()) <= float(hours) * 3600

@@ -1,9 +1,8 @@
 """Immutable look-up tables from (system, code) to a clinical concept: one dictionary look-up a coding, nothing computed per request."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 SNOMED = "http://snomed.info/sct"
@@ -16,12 +15,15 @@ ICD10 = "http://hl7.org/fhir/sid/icd-10"
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One fallback reference band: for whom (age in days, half-open; sex; setting) and its limits in the canonical unit."""
+    """One fallback reference band: for whom (age in days and in completed years, both half-open; sex; setting), and its limits in the
+    canonical unit."""
 
     low: Decimal | None
     high: Decimal | None
     from_days: int = 0
     to_days: int = 200 * 366
+    from_years: int = 0
+    to_years: int = 200
     sex: str = ""
     setting: str = ""  # "" or "pregnancy-t2", "pregnancy-t3"
     source: str = ""
@@ -120,8 +122,7 @@ class Row:
     concept: str
     use: str  # "use", "exclude", "residual", "provisional"
     source: str
-    origin: str  # "catalog/codes/loinc.csv line 31" or "site/codes.csv line 4"
-    reviewed: date | None = None
+    origin: str  # "catalog/codes/loinc_results.csv line 31" or "site/codes.csv line 4"
     attributes: frozenset[str] = frozenset()
 
 
@@ -139,7 +140,7 @@ class Mappings:
     order_codes: Mapping[tuple[str, str], OrderCode]
     medication_codes: Mapping[tuple[str, str], frozenset[str]]  # categories of exposure; the order categories are in order_codes
     body_sites: Mapping[tuple[str, str], BodySite]
-    icd_sites: Mapping[str, str]  # dotless ICD-10-CM code -> region, from its site character or chapter
+    icd_region: Callable[[str], str]  # dotless ICD-10-CM code -> region, from its site character or block
     context: Mapping[tuple[str, str], str]  # (system, code) -> "encounter_class:AMB", "location:icu", "specialty:nephrology"
     units: Mapping[str, str]  # folded unit string -> UCUM
     systems: Mapping[str, str]  # other names of a code system (OIDs, old URIs) -> its canonical URI
@@ -157,9 +158,17 @@ class Mappings:
             return self.history_codes.get((system, code), frozenset())
         dotless = code.replace(".", "").upper()
         found: frozenset[str] = frozenset()
-        for end in range(3, len(dotless) + 1):
+        for end in range(3, min(len(dotless), 7) + 1):
             found |= self.history_codes.get((system, dotless[:end]), frozenset())
         return found
+
+    def residual(self, system: str, code: str) -> bool:
+        """Whether a code is a residual one, which decides nothing by itself; ICD codes match by prefix on whole nodes."""
+        system = self.systems.get(system, system)
+        if system not in (ICD10CM, ICD10):
+            return (system, code) in self.residual_codes
+        dotless = code.replace(".", "").upper()
+        return any((system, dotless[:end]) in self.residual_codes for end in range(3, min(len(dotless), 7) + 1))
 
     def order(self, system: str, code: str) -> OrderCode | None:
         """Return what an order code means, or None when it is not mapped."""

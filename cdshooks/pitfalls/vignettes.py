@@ -49,7 +49,7 @@ class _Chart:
     """The resources of one vignette while its lines are read."""
 
     now: datetime
-    patient: Json = field(default_factory=lambda: {"resourceType": "Patient", "id": PATIENT})
+    patient: Json
     hook: str = "order-select"
     encounter: str = ""
     resources: dict[str, list[Json]] = field(default_factory=dict)
@@ -60,8 +60,8 @@ class _Chart:
 
     def add(self, key: str, resource: Json) -> Json:
         bucket = self.resources.setdefault(key, [])
-        resource["id"] = f"{resource['resourceType'].lower()}-{len(bucket) + 1}"
-        resource.setdefault("subject", {"reference": f"Patient/{PATIENT}"})
+        resource["id"] = f"{self.patient['id']}-{resource['resourceType'].lower()}-{len(bucket) + 1}"
+        resource["subject"] = {"reference": f"Patient/{self.patient['id']}"}
         bucket.append(resource)
         return resource
 
@@ -103,9 +103,9 @@ def _preference(row: Row) -> tuple[bool, bool]:
     return "snomed" not in row.system and "loinc" not in row.system and "rxnorm" not in row.system, not row.display
 
 
-def request_of(given: str, now: datetime, words: Words) -> Json:
-    """Make the hook request that a vignette describes. Raises VignetteError."""
-    chart = _Chart(now)
+def request_of(given: str, now: datetime, words: Words, patient: Json | None = None) -> Json:
+    """Make the hook request that a vignette describes, for the given Patient resource or a nameless one. Raises VignetteError."""
+    chart = _Chart(now, {"resourceType": "Patient", "id": PATIENT} | (patient or {}))
     for line in (line.strip() for line in given.strip().splitlines()):
         if line and not line.startswith("#"):
             _read_line(line, chart, words)
@@ -228,7 +228,7 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
     drug = "rxnorm" in row.system or "whocc" in row.system
     order: Json = {
         "resourceType": "MedicationRequest" if drug else "ServiceRequest", "id": f"draft-{number}", "status": "draft", "intent": "order",
-        "subject": {"reference": f"Patient/{PATIENT}"}, "medicationCodeableConcept" if drug else "code": _coding(row),
+        "subject": {"reference": f"Patient/{chart.patient['id']}"}, "medicationCodeableConcept" if drug else "code": _coding(row),
     }
     reason = re.search(r"\bfor\s+(\S+)", item)
     if reason:
@@ -268,12 +268,12 @@ PREFETCHED = ("observations", "conditions", "procedures", "medication-requests",
 
 
 def _request(chart: _Chart) -> Json:
-    context: Json = {"userId": "Practitioner/vignette", "patientId": PATIENT}
+    context: Json = {"userId": "Practitioner/COREPRACTITIONER1", "patientId": chart.patient["id"]}
     prefetch: Json = {"patient": chart.patient}
     if chart.encounter:
-        context["encounterId"] = "vignette"
+        context["encounterId"] = f"{chart.patient['id']}-encounter"
         prefetch["encounter"] = {
-            "resourceType": "Encounter", "id": "vignette", "status": "in-progress", "subject": {"reference": f"Patient/{PATIENT}"},
+            "resourceType": "Encounter", "id": context["encounterId"], "status": "in-progress", "subject": {"reference": f"Patient/{chart.patient['id']}"},
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": chart.encounter},
         }
     if chart.hook != "patient-view":

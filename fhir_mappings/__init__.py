@@ -1,0 +1,13 @@
+"""FHIR resources to clinical facts, by tables that informaticists edit. Knows neither HTTP, nor hooks, nor rules."""
+from __future__ import annotations
+
+from .errors import ContentError, Fault, MappingError
+from .facts import REASONS, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
+from .loading import load_mappings
+from .mappings import Mappings, Row
+from .readers import read_facts
+
+__all__ = [
+    "REASONS", "ContentError", "Exposure", "Facts", "Fault", "History", "Lab", "Limits", "MappingError", "Mappings", "Moment", "Order", "Patient",
+    "Problem", "Report", "Row", "load_mappings", "paired", "read_facts",
+]
