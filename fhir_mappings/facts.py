@@ -210,6 +210,7 @@ REASONS: Mapping[str, str] = {
     "before-birth": "the time lies before the birth date",
     "contradictory": "two results of the same moment differ more than they may",
     "discarded-range": "the reference range cannot be used",
+    "unknown-drug": "the drug's code is not known: it cannot be excluded that it hides an abnormality",
     "residual-code": "a residual code decides nothing by itself",
     "incomplete-bundle": "the Bundle has a next page or an error entry: it is not complete",
     "too-deep": "nested deeper than is read",

@@ -288,7 +288,7 @@ def _band(band: Mapping[str, Any]) -> Band:
     return Band(
         low=Decimal(band["low"]) if "low" in band else None, high=Decimal(band["high"]) if "high" in band else None,
         from_days=band.get("from_days", 0), to_days=band.get("to_days", OPEN_ENDED_DAYS), from_years=band.get("from_years", 0),
-        to_years=band.get("to_years", 200), sex=band.get("sex", ""), setting=band.get("setting", ""), source=band["source"],
+        to_years=band.get("to_years", 200), sex=band.get("sex", ""), source=band["source"],
     )
 
 

@@ -25,7 +25,6 @@ class Band:
     from_years: int = 0
     to_years: int = 200
     sex: str = ""
-    setting: str = ""  # "" or "pregnancy-t2", "pregnancy-t3"
     source: str = ""
 
 

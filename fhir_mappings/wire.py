@@ -1,0 +1,331 @@
+"""The few FHIR elements that are read, as structs: R4 first, with the shapes of STU3, DSTU2 and R5 as unions.
+
+Each resource is decoded on its own and by its type; elements that are not named here are skipped without being looked at.
+"""
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+NOTHING = Raw(b"")
+
+
+class Element(Struct, rename="camel", gc=False):
+    """Any struct of this module: camelCase on the wire."""
+
+
+class Coding(Element):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Reference(Element):
+    reference: str | None = None
+
+
+class Concept(Element):
+    """A CodeableConcept, and the CodeableReference of R5 (its `concept` or `reference`)."""
+
+    coding: list[Coding] | None = None
+    text: str | None = None
+    concept: Concept | None = None
+    reference: Reference | str | None = None
+
+
+Concepts: TypeAlias = list[Concept] | Concept | None
+
+
+class Quantity(Element):
+    value: Raw = NOTHING  # the number's own text, so that it stays exact
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Period(Element):
+    start: str | None = None
+    end: str | None = None
+
+
+class Range(Element):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class ReferenceRange(Element):
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: Concepts = None
+    meaning: Concepts = None  # DSTU2, STU3
+    applies_to: Concepts = None
+    age: Range | None = None
+
+
+class Resource(Element, tag_field="resourceType"):
+    """What every resource may carry."""
+
+    id: str | None = None
+    contained: list[Raw] | None = None
+
+
+class Component(Element):
+    code: Concept | None = None
+    value_quantity: Quantity | None = None
+    value_codeable_concept: Concept | None = None
+    value_string: Raw = NOTHING
+    data_absent_reason: Concept | None = None
+    interpretation: Concepts = None
+    reference_range: list[ReferenceRange] | None = None
+
+
+class Observation(Resource, tag="Observation"):
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    context: Reference | None = None  # STU3
+    encounter: Reference | None = None
+    effective_date_time: str | None = None
+    effective_instant: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    value_quantity: Quantity | None = None
+    value_codeable_concept: Concept | None = None
+    value_string: Raw = NOTHING
+    data_absent_reason: Concept | None = None
+    interpretation: Concepts = None
+    reference_range: list[ReferenceRange] | None = None
+    specimen: Reference | None = None
+    component: list[Component] | None = None
+
+
+class Condition(Resource, tag="Condition"):
+    clinical_status: Concept | str | None = None
+    verification_status: Concept | str | None = None
+    code: Concept | None = None
+    body_site: Concepts = None
+    subject: Reference | None = None
+    patient: Reference | None = None  # DSTU2
+    onset_date_time: str | None = None
+    onset_period: Period | None = None
+    recorded_date: str | None = None
+    asserted_date: str | None = None  # STU3
+    date_recorded: str | None = None  # DSTU2
+
+
+class Procedure(Resource, tag="Procedure"):
+    status: str | None = None
+    code: Concept | None = None
+    body_site: Concepts = None
+    subject: Reference | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None
+    occurrence_date_time: str | None = None  # R5
+    occurrence_period: Period | None = None
+
+
+class Dosage(Element):
+    timing: Any = None
+
+
+class Supply(Element):
+    validity_period: Period | None = None
+
+
+class _Drug(Resource):
+    """The elements by which the medication resources name a drug."""
+
+    status: str | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None  # DSTU2
+    medication_codeable_concept: Concept | None = None
+    medication_reference: Reference | None = None
+    medication: Concept | None = None  # R5
+    reason_code: Concepts = None
+    reason_codeable_concept: Concepts = None  # DSTU2
+    reason_reference: list[Reference] | Reference | None = None
+    reason: Concepts = None  # R5
+
+
+class MedicationRequest(_Drug, tag="MedicationRequest"):
+    authored_on: str | None = None
+    date_written: str | None = None  # DSTU2
+    dispense_request: Supply | None = None
+
+
+class MedicationOrder(MedicationRequest, tag="MedicationOrder"):
+    """DSTU2."""
+
+
+class MedicationStatement(_Drug, tag="MedicationStatement"):
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+
+
+class MedicationUsage(MedicationStatement, tag="MedicationUsage"):
+    """An early R5 name."""
+
+
+class MedicationAdministration(_Drug, tag="MedicationAdministration"):
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    effective_time_date_time: str | None = None  # DSTU2
+    effective_time_period: Period | None = None
+    occurence_date_time: str | None = None  # R5 spells it so
+    occurence_period: Period | None = None
+
+
+class Medication(Resource, tag="Medication"):
+    code: Concept | None = None
+
+
+class OrderItem(Element):
+    code: Concept | None = None
+
+
+class ServiceRequest(Resource, tag="ServiceRequest"):
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    authored_on: str | None = None
+    ordered_on: str | None = None  # DSTU2
+    body_site: Concepts = None
+    reason_code: Concepts = None
+    reason_codeable_concept: Concepts = None
+    reason_reference: list[Reference] | Reference | None = None
+    reason: Concepts = None
+    item: list[OrderItem] | None = None  # DSTU2 DiagnosticOrder
+
+
+class ProcedureRequest(ServiceRequest, tag="ProcedureRequest"):
+    """STU3 and DSTU2."""
+
+
+class ReferralRequest(ServiceRequest, tag="ReferralRequest"):
+    """STU3 and DSTU2."""
+
+
+class DiagnosticOrder(ServiceRequest, tag="DiagnosticOrder"):
+    """DSTU2."""
+
+
+class DiagnosticReport(Resource, tag="DiagnosticReport"):
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    conclusion_code: Concepts = None
+    coded_diagnosis: Concepts = None  # STU3
+
+
+class EncounterLocation(Element):
+    location: Reference | None = None
+
+
+class EncounterClass(Element):
+    """A Coding (R4) or a CodeableConcept (R5)."""
+
+    system: str | None = None
+    code: str | None = None
+    coding: list[Coding] | None = None
+
+
+class Encounter(Resource, tag="Encounter"):
+    status: str | None = None
+    class_: EncounterClass | str | list[EncounterClass] | None = msgspec.field(default=None, name="class")
+    subject: Reference | None = None
+    patient: Reference | None = None
+    location: list[EncounterLocation] | None = None
+
+
+class Location(Resource, tag="Location"):
+    type: Concepts = None
+
+
+class Patient(Resource, tag="Patient"):
+    birth_date: str | None = None
+    gender: str | None = None
+    deceased_boolean: bool | None = None
+    deceased_date_time: str | None = None
+
+
+class PractitionerRole(Resource, tag="PractitionerRole"):
+    specialty: Concepts = None
+
+
+class Issue(Element):
+    severity: str | None = None
+
+
+class OperationOutcome(Resource, tag="OperationOutcome"):
+    issue: list[Issue] | None = None
+
+
+class Link(Element):
+    relation: str | None = None
+
+
+class Entry(Element):
+    full_url: str | None = None
+    resource: Raw = NOTHING
+
+
+class Bundle(Resource, tag="Bundle"):
+    link: list[Link] | None = None
+    entry: list[Entry] | None = None
+
+
+READ = (
+    Observation | Condition | Procedure | MedicationRequest | MedicationOrder | MedicationStatement | MedicationUsage | MedicationAdministration
+    | Medication | ServiceRequest | ProcedureRequest | ReferralRequest | DiagnosticOrder | DiagnosticReport | Encounter | Location | Patient
+    | PractitionerRole | OperationOutcome | Bundle
+)
+
+
+class Peek(Struct):
+    """Just enough of a resource to name it."""
+
+    resourceType: str  # noqa: N815 - the name on the wire
+    id: str | None = None
+
+
+decode = msgspec.json.Decoder(READ).decode
+peek = msgspec.json.Decoder(Peek).decode
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+TYPES = frozenset(getattr(cls, "__struct_config__").tag for cls in READ.__args__)
+
+
+def codings(concept: Concept | None) -> list[Coding]:
+    """The codings of a concept, of whatever version."""
+    if concept is None:
+        return []
+    if concept.concept is not None:
+        return codings(concept.concept)
+    return concept.coding or []
+
+
+def each(concepts: Concepts) -> list[Concept]:
+    """One concept or several, as a list."""
+    if concepts is None:
+        return []
+    return concepts if isinstance(concepts, list) else [concepts]
+
+
+def text_of(concept: Concept | None) -> str:
+    """The words of a concept: its text, else its first display."""
+    if concept is None:
+        return ""
+    if concept.concept is not None:
+        return text_of(concept.concept)
+    return concept.text or next((coding.display for coding in concept.coding or () if coding.display), "")
+
+
+def anything(raw: bytes) -> Any:
+    """Any JSON, for looking into a resource that does not have the shape of its type."""
+    return msgspec.json.decode(raw)
