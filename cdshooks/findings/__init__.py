@@ -131,7 +131,7 @@ def _person(state: State) -> Named:
     yield "patient.adult", "the birth date does not tell" if ages is None or ages[0] < 18 <= ages[1] else ages[0] >= 18
     yield "patient.deceased", facts.patient.deceased
     # Being silent because of comfort care must rest on a record, so its absence is enough to say no.
-    yield "care.comfort_only", chart.has("comfort_care", active=True)
+    yield "care.comfort_only", chart.has("comfort_care")
     # Only a known specialty keeps a card back, so an unknown one is no.
     specialties = {specialty.removeprefix("specialty:") for specialty in facts.specialties}
     yield "author.metabolic_specialist", any(word in name for name in specialties for word in ("nephrology", "endocrinology", "genetics"))
@@ -226,7 +226,7 @@ def _kidney(state: State) -> Named:
     why = "eGFR or history is not known for certain"
     yield "ckd.g3a_or_worse", kidney.g3a_or_worse if kidney.g3a_or_worse or certain else why
     yield "ckd.possible", kidney.possible if kidney.possible or certain else why
-    unspecified = chart.has("ckd_unspecified", active=True)
+    unspecified = chart.has("ckd_unspecified")
     yield "ckd.unspecified", unspecified if unspecified or chart.complete("conditions") else "the Conditions did not come whole"
     severe = kidney.stage in ("G4", "G5")
     yield "ckd.g4_or_worse", severe if severe or certain else why
@@ -255,11 +255,11 @@ def _history(state: State) -> Named:
     yield "local.same_site", bool(causes) and scope.same_site(causes[0], calcification)
     yield told("history.connective_tissue", chart.has("connective_tissue_disease"))
     yield told("history.vascular_insufficiency", bool(scope.local_causes(chart, calcification, ("vascular_insufficiency",))))
-    yield told("history.malignancy", chart.has("malignancy", active=True))
-    yield told("history.granulomatous", chart.has("granulomatous_disease", active=True))
+    yield told("history.malignancy", chart.has("malignancy"))
+    yield told("history.granulomatous", chart.has("granulomatous_disease"))
     yield told("history.immobile", chart.has("immobilisation", "neurologic"))
     yield told("history.diabetes", chart.has("diabetes"))
-    yield told("history.mass", chart.has("neoplasm", "soft_tissue_mass", active=True))
+    yield told("history.mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("history.mass_histology", chart.has("neoplasm_histology"))
     setting = scope.skin_sign(chart) and scope.calciphylaxis_risk(chart, state.kidney.stage)
     certain = whole and chart.complete("observations", "medication-requests", "medication-statements")

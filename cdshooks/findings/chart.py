@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from fhir_mappings import Facts, Lab, Mappings, Order, Problem, paired
+from fhir_mappings import Facts, History, Lab, Mappings, Order, Problem, paired
 
 from ..thresholds import Thresholds
 
@@ -104,9 +104,20 @@ class Chart:
         day = on or self.now.date()
         return tuple(day.year - b.year - ((day.month, day.day) < (b.month, b.day)) for b in (born[1], born[0]))  # type: ignore[return-value]
 
-    def has(self, *categories: str, active: bool = False) -> bool:
-        """Whether any of the history categories is on the chart (`active`: and not said to be over)."""
-        return any(not active or history.active for name in categories for history in self.facts.histories.get(name, ()))
+    def records(self, *categories: str) -> tuple[History, ...]:
+        """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
+        return tuple(
+            record for name in categories for record in self.facts.histories.get(name, ())
+            if record.active or self.mappings.histories[name].resolved_counts
+        )
+
+    def has(self, *categories: str) -> bool:
+        """Whether any of the history categories is on the chart, and counts."""
+        return bool(self.records(*categories))
+
+    def role(self, role: str) -> tuple[History, ...]:
+        """The records that count of all categories with a role."""
+        return self.records(*(name for name, category in self.mappings.histories.items() if role in category.roles))
 
     def complete(self, *keys: str) -> bool:
         """Whether all the named prefetch keys came whole."""

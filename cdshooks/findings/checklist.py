@@ -13,7 +13,7 @@ from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .kidney import Kidney
 from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
 
-LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle"})
+LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
 
 

@@ -59,7 +59,7 @@ def read_kidney(chart: Chart) -> Kidney:
     """Read kidney function from reported eGFR, creatinine and coded history."""
     acute = _acute(chart)
     dialysis, transplant = chart.has("dialysis"), chart.has("kidney_transplant")
-    may_compute = not (acute or dialysis or chart.has("pregnancy", active=True)) and _adult(chart)
+    may_compute = not (acute or dialysis or chart.has("pregnancy")) and _adult(chart)
     value, at_least, source, computed = _current(chart, may_compute)
     history = [(when, egfr) for when, egfr in _history(chart, may_compute) if egfr < chart.thresholds.egfr["g3a"]]
     stage, by = _worst(_coded_stage(chart), _measured_stage(chart, history))
@@ -164,7 +164,7 @@ def _measured_stage(chart: Chart, low: list[tuple[datetime, Decimal]]) -> str:
 
 
 def _coded_stage(chart: Chart) -> str:
-    coded = [stage for category, stage in CODED_STAGE.items() if chart.has(category, active=True)]
+    coded = [stage for category, stage in CODED_STAGE.items() if chart.has(category)]
     return max(coded, key=STAGES.index, default="")
 
 
@@ -178,7 +178,7 @@ def _worst(coded: str, measured: str) -> tuple[str, str]:
 def _acute(chart: Chart) -> bool:
     """KDIGO 2012: creatinine at least 1.5 times the lowest of 90 days, or a rise of 0.3 mg/dL within 48 h; such a rise in the last
     seven days still counts."""
-    if chart.has("acute_kidney_injury", active=True):
+    if chart.has("acute_kidney_injury"):
         return True
     table, labs = chart.thresholds.aki, [lab for lab in chart.labs("creatinine") if not lab.comparator]
     recent_limit = chart.ago(chart.thresholds.lookback_days["aki_rise"])

@@ -37,7 +37,7 @@ class Calcification:
 def read_calcification(chart: Chart) -> Calcification:
     """Find the index finding: an active or recurrent coded Condition, a draft order's reason, or a report's coded conclusion."""
     index = [name for name, category in chart.mappings.histories.items() if "index" in category.roles]
-    records = tuple(record for name in index for record in chart.facts.histories.get(name, ()) if record.active)
+    records = chart.records(*index)
     reasons = {category for order in chart.facts.drafts for reason in order.reasons for category in reason.categories}
     concluded = {category for report in chart.facts.reports for category in report.conclusions}
     return Calcification(
@@ -64,8 +64,7 @@ def local_causes(chart: Chart, calcification: Calcification, categories: tuple[s
     """Documented local causes of the given categories: not dated after the calcification, and not at another site where both sites are
     known. Resolved records count: an injury of twenty years ago does."""
     return tuple(
-        record for name in categories for record in chart.facts.histories.get(name, ())
-        if _concordant(record, calcification) and not _after(record, calcification)
+        record for record in chart.records(*categories) if _concordant(record, calcification) and not _after(record, calcification)
     )
 
 
@@ -89,13 +88,13 @@ def _after(record: History, calcification: Calcification) -> bool:
 
 def skin_sign(chart: Chart) -> bool:
     """A coded ulcer, necrosis, livedo or panniculitis of the skin that is not said to be over."""
-    return chart.has("skin_ulcer", "skin_necrosis", "livedo", "panniculitis", "calciphylaxis", active=True)
+    return chart.has("skin_ulcer", "skin_necrosis", "livedo", "panniculitis", "calciphylaxis")
 
 
 def calciphylaxis_risk(chart: Chart, stage: str) -> bool:
     """A setting in which a painful skin lesion may be calciphylaxis: CKD G4-5, dialysis, transplant, vitamin K antagonist, PHPT."""
     return (
-        stage in ("G4", "G5") or chart.has("dialysis", "kidney_transplant") or chart.has("primary_hyperparathyroidism", active=True)
+        stage in ("G4", "G5") or chart.has("dialysis", "kidney_transplant") or chart.has("primary_hyperparathyroidism")
         or any(exposure.active and exposure.category == "vitamin_k_antagonist" for exposure in chart.facts.exposures)
     )
 
@@ -174,5 +173,4 @@ def pregnant(chart: Chart) -> bool:
 
 def systemic_disease(chart: Chart) -> tuple[History, ...]:
     """Diseases on record, not said to be over, that could drive calcification systemically."""
-    names = [name for name, category in chart.mappings.histories.items() if "systemic" in category.roles]
-    return tuple(record for name in names for record in chart.facts.histories.get(name, ()) if record.active)
+    return chart.role("systemic")

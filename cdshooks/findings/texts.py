@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 PHRASES = {
-    "trauma": "prior injury", "tracheostomy": "prior tracheostomy", "surgery": "prior surgery", "extravasation": "calcium or phosphate extravasation",
+    "trauma": "prior injury", "tracheostomy": "prior tracheostomy", "surgery": "prior surgery", "extravasation": "prior extravasation",
     "infection": "prior infection", "inflammation": "chronic inflammation",
 }
 

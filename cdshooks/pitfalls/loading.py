@@ -19,7 +19,7 @@ from ..findings import TEXTS
 from .engine import faults_of
 from .model import Arbitration, Card, Evidence, Line, Pitfall, Source, Suggestion, Variant, Vignette
 
-INTERPOLATION = re.compile(r"\{([^{}]*)\}")
+INTERPOLATION = re.compile(r"\{([^{}]+)\}")
 REQUIRED_KINDS = ("fires", "quiet", "limit-below", "limit", "limit-above", "unknown")
 KEEP_SENTENCE = "Keep the test if you suspect a systemic disorder."
 

@@ -4,7 +4,7 @@ The `given` text has one statement a line, `word: items`; several items are sepa
 
     age: 54 female                          (age in years, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved
-    labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago, at 08:00)
+    labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     drugs: binder_noncalcium, denosumab stopped 100 d ago
     orders: pth, ct for calcification, calcium not selected
     reports: mr thigh 30 d ago preliminary
@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fhir_mappings import Mappings, Row
+from fhir_mappings.checks import property_of
 
 Json = dict[str, Any]
 PATIENT = "vignette"
@@ -84,18 +85,25 @@ class Words:
             raise VignetteError(f"{name!r} is no {kind} of the catalog, no code of the tables and no word of vignette_words.toml")
         return min(named, key=_preference)
 
-    def lab(self, name: str) -> Row:
+    def lab(self, name: str, unit: str = "") -> Row:
+        """The result code of a laboratory value: the one used for ordering, or another whose quantity is that of the unit."""
         analyte = self.extra["labs"].get(name, name)
         definition = self.mappings.analytes.get(analyte)
-        if definition is not None and definition.orderable is not None:
-            return self.row("analyte", "|".join(definition.orderable[:2]), "labs")
-        return self.row("analyte", analyte, "labs")
+        kind = property_of(unit)
+        fitting = [row for row in self.mappings.rows if row.kind == "analyte" and row.concept == analyte and row.use == "use"
+                   and (kind == "other" or f"property:{kind}" in row.attributes)]
+        if definition is None or not fitting:
+            return self.row("analyte", analyte, "labs")
+        orderable = definition.orderable[1] if definition.orderable else ""
+        return next((row for row in fitting if row.code == orderable), fitting[0])
 
     def order(self, name: str) -> Row:
+        """The order code of an analyte, of an order category, or of a word."""
         known = self.extra["orders"].get(name, name)
         if known in self.mappings.analytes:
             return self.lab(known)
-        return self.row("order", name, "orders")
+        drugs = [row for row in self.mappings.rows if row.kind == "medication" and f"order:{known}" in row.attributes]
+        return min(drugs, key=_preference) if drugs else self.row("order", name, "orders")
 
 
 def _preference(row: Row) -> tuple[bool, bool]:
@@ -123,7 +131,7 @@ def _read_line(line: str, chart: _Chart, words: Words) -> None:
 
 
 def _when(text: str, chart: _Chart, default_days: float) -> datetime:
-    """The time a text names ("5 d ago", "at 22:00"), else `default_days` ago; labs are drawn at 08:00 unless an hour is given."""
+    """The time a text names ("5 d ago"), else `default_days` ago."""
     match = AGO.search(text)
     days = int(match.group(1)) * UNITS_AGO[match.group(2)] if match else default_days
     return chart.now - timedelta(days=days)
@@ -153,14 +161,15 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
     match = LAB.fullmatch(item)
     if match is None:
         raise VignetteError(f"{item!r}: expected `name value unit`, as in `calcium 9.4 mg/dL`")
-    row = words.lab(match["name"])
     drawn = _when(head, chart, 2)
     hour = AT_HOUR.search(head)
-    drawn = drawn.replace(hour=int(hour[1]), minute=int(hour[2])) if hour else drawn if "h ago" in head or " 0 d ago" in head else drawn.replace(hour=8, minute=0)
+    if hour:
+        drawn = drawn.replace(hour=int(hour[1]), minute=int(hour[2]))
     rest = match["rest"] or ""
     unit = match["unit"] or ""
     if unit in ("no-unit", "preliminary", "as-PO4"):
         rest, unit = f"{rest} {unit}", ""
+    row = words.lab(match["name"], unit)
     concept = _coding(row)
     quantity: Json = {"value": float(match["value"])}
     if "no-unit" not in rest:
