@@ -50,8 +50,8 @@ def _of(analyte: str, known: str = "{}") -> Callable[[State], str]:
 
 
 def _speaking(state: State) -> Lab | None:
-    """The calcium a high-calcium card names: adjusted first (it is what is judged), then ionised, then total."""
-    order = {"calcium_adjusted": 0, "calcium_ionised": 1, "calcium_total": 2}
+    """The calcium a high-calcium card names: a measured value before the computed one."""
+    order = {"calcium_total": 0, "calcium_ionised": 1, "calcium_adjusted": 2}
     return min(state.calcium.high, key=lambda lab: order[lab.analyte], default=None)
 
 
@@ -100,7 +100,12 @@ def _short(state: State, analyte: str) -> str:
 
 
 def _titles(state: State, analytes: Iterable[str]) -> str:
-    return joined(_short(state, analyte) for analyte in analytes)
+    return joined(_in_a_sentence(_short(state, analyte)) for analyte in analytes)
+
+
+def _in_a_sentence(name: str) -> str:
+    """A name without its capital, unless it is an abbreviation."""
+    return name[0].lower() + name[1:] if name[1:2].islower() else name
 
 
 def _bare(analyte: str) -> Callable[[State], str]:

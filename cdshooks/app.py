@@ -1,0 +1,64 @@
+"""The only place that wires: settings and content in, a Flask application out. Importing it starts nothing and reads no environment."""
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+
+from .answer import answer as answer_request
+from .content import Content, load_content
+from .settings import Settings
+from .web import cors, demo, errors, events, ops, services
+
+
+def utcnow() -> datetime:
+    """The one clock of the service."""
+    return datetime.now(UTC)
+
+
+def new_uuid() -> str:
+    """A fresh name for a card or suggestion."""
+    return str(uuid.uuid4())
+
+
+def content_of(settings: Settings) -> Content:
+    """Load the content that these settings ask for. Raises ContentError with every fault."""
+    return replace(load_content(settings.site), base_url=settings.public_url)
+
+
+def create_app(
+    settings: Settings, content: Content, *, clock: Callable[[], datetime] = utcnow, answer: services.Answering = answer_request,
+    new_id: Callable[[], str] = new_uuid, demo_requests: demo.Requests | None = None,
+) -> Flask:
+    """Wire the service. `clock`, `answer` and `new_id` are replaced by tests; `demo_requests` offers the sample patients' requests."""
+    app = Flask("cdshooks", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = True
+    app.url_map.merge_slashes = False  # done below, without the redirect that would lose a POST's body
+    events.register(app, content.digest)
+    cors.register(app, settings.cors_origins)
+    errors.register(app)
+    services.register(app, content, locked=settings.auth == "jwt", answer=answer, clock=clock, new_id=new_id)
+    ops.register(app, content)
+    if demo_requests is not None:
+        demo.register(app, demo_requests, clock)
+    app.wsgi_app = _Collapsed(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to wrap itself
+    return app
+
+
+class _Collapsed:
+    """Serve `//` as `/` and a path that ends with `/` as one that does not: clients build URLs by hand, and a redirect loses CORS and body."""
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]]) -> None:
+        self.wsgi = wsgi
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if "//" in path or (path.endswith("/") and path != "/"):
+            environ["PATH_INFO"] = re.sub("/+", "/", path).rstrip("/") or "/"
+        return self.wsgi(environ, start_response)

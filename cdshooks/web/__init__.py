@@ -1,0 +1,1 @@
+"""The HTTP edge: it only translates between HTTP and the core."""

@@ -1,0 +1,33 @@
+"""Cross-origin headers for clients in browsers: on every answer, errors too, as a browser hides an answer that lacks them."""
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def register(app: Flask, origins: tuple[str, ...]) -> None:
+    """Allow `origins` (or '*', all); answer every preflight without asking who it is."""
+    allowed = frozenset(origins)
+
+    @app.before_request
+    def preflight() -> Response | None:
+        if request.method != "OPTIONS" or request.url_rule is None:
+            return None
+        allow = ", ".join(sorted(request.url_rule.methods or ()))
+        return Response(status=204, headers={**PREFLIGHT, "Allow": allow})
+
+    @app.after_request
+    def allow_origin(response: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if "*" in allowed:
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        elif allowed:
+            response.headers["Vary"] = "Origin"
+            if origin in allowed:
+                response.headers["Access-Control-Allow-Origin"] = origin
+        return response

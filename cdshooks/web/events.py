@@ -1,0 +1,66 @@
+"""One structured log event for each hook call and each error: who asked what, how it ended, how long it took. Never chart data."""
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, g, request
+
+from ..request import UUID
+
+LOG = logging.getLogger("cdshooks.event")
+
+
+def register(app: Flask, digest: str) -> None:
+    """Log an event as one line of JSON for everything but undisturbed discovery, health and pages."""
+
+    @app.before_request
+    def start() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        if LOG.isEnabledFor(logging.INFO) and ("service" in g or response.status_code >= 400):
+            LOG.info(msgspec.json.encode(_event(response, digest)).decode())
+        return response
+
+
+def _event(response: Response, digest: str) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "event": "hook" if "service" in g else "error",
+        "method": request.method,
+        "status": response.status_code,
+        "ms": round(1000 * (time.perf_counter() - g.started), 2),
+        "content": digest,
+    }
+    # A path that matches no route is the client's own text, and might hold anything.
+    if request.url_rule is not None:
+        event["route"] = request.url_rule.rule
+    if "service" in g:
+        event |= {"service": g.service.id, "hook": g.service.hook}
+    if "hook_request" in g:
+        event |= _of_request(g.hook_request)
+    if "answer" in g:
+        event |= _of_answer(g.answer)
+    if "incident" in g:
+        event["incident"] = g.incident
+    return event
+
+
+def _of_request(hook_request: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"token": hook_request.has_token}
+    if UUID.fullmatch(hook_request.hook_instance):  # anything else might be a name
+        told["hookInstance"] = hook_request.hook_instance
+    if hook_request.warnings:
+        told["warnings"] = hook_request.warnings
+    return told
+
+
+def _of_answer(given: Any) -> dict[str, Any]:
+    return {
+        "cards": [card["source"]["topic"]["code"] for card in given.cards],
+        "problems": dict(Counter(problem.reason for problem in given.facts.problems)),
+    }
