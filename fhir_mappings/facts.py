@@ -48,7 +48,8 @@ class Lab:
     `value` is exact, in the canonical unit of the analyte (catalog/analytes); with a `comparator` it is a bound, never a value to
     compute with. `shown` is value and unit as they were sent, for print. `final` is false for preliminary and registered results.
     `limits` is None where no reference range applies (NO_RANGE). `flags` are the HL7 interpretation codes as sent (H, L, HH, N, ...).
-    `specimen` is the specimen's reference, for pairing. `code` is the code that was mapped, as `system|code`.
+    `specimen` is the specimen's reference, for pairing. `code` is the code that was mapped, as `system|code`, `attributes`
+    what the catalog remarks on it (blood, ckd-epi-2021, computed).
     """
 
     analyte: str
@@ -62,7 +63,7 @@ class Lab:
     flags: frozenset[str] = frozenset()
     specimen: str = ""
     code: str = ""
-    method: str = ""
+    attributes: frozenset[str] = frozenset()
     resource: str = ""
     issued: datetime | None = None
     status: str = "final"

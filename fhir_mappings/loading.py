@@ -238,7 +238,7 @@ class _Catalog:
             icd_region=cache(region_of),
             context={(row.system, row.code): row.concept for row in by_kind["context"]},
             units={**{unit: unit for analyte in self.analytes.values() for unit in analyte.factors}, **self.units}, systems=self.systems,
-            rows=tuple(self.rows), digest=self.digest.hexdigest(),
+            by_role=_gathered_roles(self.histories.values()), rows=tuple(self.rows), digest=self.digest.hexdigest(),
         )
 
     def _order(self, row: Row) -> OrderCode:
@@ -327,3 +327,11 @@ def _gathered(pairs: Iterable[tuple[tuple[str, str], str]]) -> dict[tuple[str, s
     for key, concept in pairs:
         gathered[key].add(concept)
     return {key: frozenset(concepts) for key, concepts in gathered.items()}
+
+
+def _gathered_roles(categories: Iterable[HistoryCategory]) -> dict[str, tuple[str, ...]]:
+    gathered: dict[str, list[str]] = defaultdict(list)
+    for category in categories:
+        for role in sorted(category.roles):
+            gathered[role].append(category.id)
+    return {role: tuple(names) for role, names in gathered.items()}

@@ -143,6 +143,7 @@ class Mappings:
     context: Mapping[tuple[str, str], str]  # (system, code) -> "encounter_class:AMB", "location:icu", "specialty:nephrology"
     units: Mapping[str, str]  # folded unit string -> UCUM
     systems: Mapping[str, str]  # other names of a code system (OIDs, old URIs) -> its canonical URI
+    by_role: Mapping[str, tuple[str, ...]]  # history categories by role
     rows: tuple[Row, ...] = field(repr=False, default=())
     digest: str = ""
 

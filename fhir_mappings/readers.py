@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from .facts import Encounter, Exposure, Facts, History, Lab, Moment, Order, Pati
 from .mappings import Analyte, Mappings, OrderCode, ResultCode
 from .ranges import limits_of, years_between
 from .times import days, moment
-from .units import COMPARATORS, UnitError, measure
+from .units import COMPARATORS, Measured, UnitError, measure
 from .wire import Coding, Concept, Concepts, Reference, codings, each, text_of
 
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -28,10 +28,12 @@ TAKEN = frozenset({"active", "completed", "stopped", "on-hold", "intended", "unk
 TAKING = frozenset({"active", "intended", "in-progress", "on-hold", "recorded"})
 INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC", "SS", "inpatient", "emergency"})
 OUTPATIENT = frozenset({"AMB", "VR", "HH", "FLD", "PRENC", "ambulatory", "outpatient", "home", "field", "daytime", "virtual", "other"})
+REFERRED_TO = frozenset({"Condition", "Medication", "Location"})  # what references are followed to
 MAX_DEPTH = 16
 FUTURE = timedelta(hours=24)
 # A prescription that ended without saying when may have been taken for as long as one is usually valid.
 PRESCRIPTION = timedelta(days=365)
+NO_FLAGS: frozenset[str] = frozenset()
 ATC_SUBSTANCE = 7  # an ATC code of seven characters names its substance
 
 
@@ -63,11 +65,16 @@ class _Item:
 
 @dataclass(slots=True)
 class _Pending:
-    """A laboratory value whose limits wait for the patient's birth date."""
+    """A laboratory value whose limits wait for the patient's birth date, which may come later in the input."""
 
-    lab: Lab
-    ranges: list[wire.ReferenceRange]
+    observation: wire.Observation
+    source: wire.Observation | wire.Component
+    name: str
+    result: ResultCode
+    code: Coding
     analyte: Analyte
+    measured: Measured
+    when: Moment
 
 
 @dataclass
@@ -135,11 +142,10 @@ class _Reading:
         kind = resource.__struct_config__.tag
         item = _Item(resource, draft, f"{kind}/{resource.id or '?'}")
         self.items.append(item)
-        if resource.id:
-            self.by_reference.setdefault(f"{kind}/{resource.id}", item)
-        if url:
+        if kind in REFERRED_TO:
+            self.by_reference.setdefault(item.name, item)
             self.by_reference.setdefault(url, item)
-        if kind == "Patient" and resource.id == self.patient_id and url:
+        elif kind == "Patient" and resource.id == self.patient_id and url:
             self.own_urls.add(url)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
@@ -181,11 +187,10 @@ class _Reading:
         return Facts(
             patient=self.patient or Patient(self.patient_id),
             labs=labs,
-            histories={name: tuple(sorted(set(records), key=_by_content)) for name, records in sorted(self.histories.items())},
-            drafts=tuple(sorted(set(self.drafts), key=_by_content)), orders=tuple(sorted(set(self.orders), key=_by_content)),
-            exposures=tuple(sorted(set(self.exposures), key=_by_content)), reports=tuple(sorted(set(self.reports), key=_by_content)),
+            histories={name: _distinct(records) for name, records in sorted(self.histories.items())},
+            drafts=_distinct(self.drafts), orders=_distinct(self.orders), exposures=_distinct(self.exposures), reports=_distinct(self.reports),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
-            specialties=frozenset(self.specialties), problems=tuple(sorted(set(self.problems), key=_by_content)),
+            specialties=frozenset(self.specialties), problems=_distinct(self.problems),
             unmapped=dict(self.unmapped), fhir_version=self._version(),
         )
 
@@ -194,19 +199,30 @@ class _Reading:
 
     def _labs(self) -> tuple[dict[str, tuple[Lab, ...]], list[Problem]]:
         patient = self.patient or Patient(self.patient_id)
-        by_analyte: dict[str, set[Lab]] = defaultdict(set)
+        by_analyte: dict[str, list[Lab]] = defaultdict(list)
         for pending in self.pending:
-            limits, discarded = limits_of(pending.ranges, pending.lab.unit, pending.analyte, self.mappings, patient, pending.lab.when)
-            lab = replace(pending.lab, limits=limits)
-            if patient.born is not None and lab.when.until.date() < patient.born[0]:
-                self.problem(lab.resource, "effective", "before-birth", analyte=lab.analyte, when=lab.when)
+            if patient.born is not None and pending.when.until.date() < patient.born[0]:
+                self.problem(pending.name, "effective", "before-birth", analyte=pending.analyte.id, when=pending.when)
                 continue
-            by_analyte[lab.analyte].add(lab)
-            for why in discarded:
-                self.problem(lab.resource, "referenceRange", "discarded-range", why, analyte=lab.analyte, when=lab.when)
+            by_analyte[pending.analyte.id].append(self._limited(pending, patient))
         labs = {analyte: tuple(sorted(_corrected(values), key=_oldest_first)) for analyte, values in sorted(by_analyte.items())}
         problems = [problem for analyte, values in labs.items() for problem in _contradictions(values, self.mappings.analytes[analyte])]
         return labs, problems
+
+    def _limited(self, pending: _Pending, patient: Patient) -> Lab:
+        """The laboratory value, with the limits that apply to it."""
+        source, observation, measured, analyte = pending.source, pending.observation, pending.measured, pending.analyte
+        limits, discarded = limits_of(source.reference_range or (), measured.unit, analyte, self.mappings, patient, pending.when)
+        for why in discarded:
+            self.problem(pending.name, "referenceRange", "discarded-range", why, analyte=analyte.id, when=pending.when)
+        issued = self.moment(observation.issued)
+        return Lab(
+            analyte=analyte.id, value=measured.value, shown=measured.shown, unit=measured.unit, when=pending.when,
+            comparator=source.value_quantity.comparator or "" if source.value_quantity else "", final=observation.status in USABLE, limits=limits,
+            flags=_flags(source.interpretation) if source.interpretation is not None else NO_FLAGS,
+            specimen=(observation.specimen.reference or "") if observation.specimen else "", code=f"{pending.code.system}|{pending.code.code}",
+            attributes=pending.result.attributes, resource=pending.name, issued=issued.at if issued else None, status=observation.status or "",
+        )
 
     # What readers share
 
@@ -299,15 +315,16 @@ def _local(reference: str) -> str:
     return "/".join(parts[-2:])
 
 
-def _by_content(value: Any) -> str:
-    return repr(value)
+def _distinct(values: list[Any]) -> tuple[Any, ...]:
+    """Each value once, in an order that does not depend on that of the input."""
+    return tuple(values) if len(values) < 2 else tuple(sorted(dict.fromkeys(values), key=repr))
 
 
 def _oldest_first(lab: Lab) -> tuple[Any, ...]:
     # Of two values of one moment the more extreme comes last, as the one that danger must see.
     limits = lab.limits
     middle = (limits.wide_low + limits.wide_high) / 2 if limits and limits.wide_low is not None and limits.wide_high is not None else lab.value
-    return lab.when.until, lab.when.at, abs(lab.value - middle), lab.value, lab.final, _by_content(lab)
+    return lab.when.until, lab.when.at, abs(lab.value - middle), lab.value, lab.final, lab.code, lab.resource
 
 
 # Patient, author, encounter
@@ -430,14 +447,11 @@ def _lab(
     except UnitError as error:
         refuse("valueQuantity", error.reason, error.detail)
         return
-    flags = frozenset(coding.code for concept in each(source.interpretation) for coding in codings(concept) if coding.code)
-    lab = Lab(
-        analyte=analyte.id, value=measured.value, shown=measured.shown, unit=measured.unit, when=when, comparator=quantity.comparator or "",
-        final=observation.status in USABLE, flags=flags, specimen=(observation.specimen.reference or "") if observation.specimen else "",
-        code=f"{code.system}|{code.code}", method="2021" if "ckd-epi-2021" in result.attributes else "partial" if "partial" in result.attributes else "",
-        resource=item.name, issued=issued.at if (issued := reading.moment(observation.issued)) else None, status=observation.status or "",
-    )
-    reading.pending.append(_Pending(lab, source.reference_range or [], analyte))
+    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when))
+
+
+def _flags(interpretation: Concepts) -> frozenset[str]:
+    return frozenset(coding.code for concept in each(interpretation) for coding in codings(concept) if coding.code)
 
 
 def _result_of(concept: Concept | None, reading: _Reading, item: _Item) -> tuple[ResultCode | None, Coding]:
@@ -474,21 +488,25 @@ def _pregnancy(source: wire.Observation | wire.Component, item: _Item, reading: 
     return True
 
 
-def _corrected(labs: Iterable[Lab]) -> set[Lab]:
-    """Drop what a correction of the same code and moment replaced; of several corrections the latest issued stays."""
-    groups: dict[tuple[str, Moment], list[Lab]] = defaultdict(list)
+def _corrected(labs: Iterable[Lab]) -> Iterator[Lab]:
+    """Each value once, and without what a correction of the same code and moment replaced; of several corrections the latest issued stays."""
+    groups: dict[tuple[str, datetime, datetime], list[Lab]] = defaultdict(list)
     for lab in labs:
-        groups[lab.code, lab.when].append(lab)
-    kept: set[Lab] = set()
+        groups[lab.code, lab.when.at, lab.when.until].append(lab)
     for group in groups.values():
-        corrections = [lab for lab in group if lab.status in ("amended", "corrected")]
-        finals = [lab for lab in group if lab.final]
-        if corrections:
-            latest = max((lab.issued for lab in corrections if lab.issued), default=None)
-            kept.update(lab for lab in corrections if lab.issued == latest)
+        if len(group) > 1:
+            yield from _latest({(lab.value, lab.comparator, lab.status, lab.specimen, lab.flags, lab.issued): lab for lab in sorted(group, key=_oldest_first)}.values())
         else:
-            kept.update(finals or group)
-    return kept
+            yield group[0]
+
+
+def _latest(group: Iterable[Lab]) -> Iterable[Lab]:
+    values = list(group)
+    corrections = [lab for lab in values if lab.status in ("amended", "corrected")]
+    if not corrections:
+        return [lab for lab in values if lab.final] or values
+    latest = max((lab.issued for lab in corrections if lab.issued), default=None)
+    return [lab for lab in corrections if lab.issued == latest]
 
 
 def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from fhir_mappings import Lab, Limits, paired
 from .chart import ABNORMAL_FLAGS, Chart, bounds, in_range, is_high, is_low, near_limit
 
 CRITICAL_FLAGS = frozenset({"HH", "LL", "AA"})
+COMPUTED = frozenset({"computed"})
 MEASURES = ("calcium_total", "calcium_adjusted", "calcium_ionised")
 
 
@@ -75,7 +76,7 @@ def adjusted_of(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
     factor = chart.mappings.analytes["calcium_total"].factors.get(total.unit, Decimal(1))
     shown = f"{(value / factor).quantize(Decimal('0.01'))} {total.unit}"
     return replace(
-        total, analyte="calcium_adjusted", value=value, shown=shown, flags=frozenset(), method="computed",
+        total, analyte="calcium_adjusted", value=value, shown=shown, flags=frozenset(), attributes=COMPUTED,
         final=total.final and albumin.final, specimen=total.specimen,
     ), albumin
 
@@ -152,12 +153,12 @@ def _critical(chart: Chart) -> Lab | None:
 
 def _time_and_weight(lab: Lab) -> tuple[float, bool, Decimal]:
     # Of one draw the measured value goes before the computed one, then the more extreme.
-    return lab.when.until.timestamp(), lab.method != "computed", abs(lab.value - 9)
+    return lab.when.until.timestamp(), lab.attributes is not COMPUTED, abs(lab.value - 9)
 
 
 def _supersedes(chart: Chart, lab: Lab, critical: Lab) -> bool:
     """Whether `lab` is a later, final calcium that is not critical. An ionised value of the same draw never is."""
-    if lab.when.at <= critical.when.until or not lab.final or lab.comparator or is_critical(chart, lab) or lab.method == "computed":
+    if lab.when.at <= critical.when.until or not lab.final or lab.comparator or is_critical(chart, lab) or lab.attributes is COMPUTED:
         return False
     if lab.analyte == "calcium_ionised":
         return not paired(lab, critical, chart.thresholds.pair_hours["calcium_ionised"])

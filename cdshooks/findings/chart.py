@@ -117,7 +117,7 @@ class Chart:
 
     def role(self, role: str) -> tuple[History, ...]:
         """The records that count of all categories with a role."""
-        return self.records(*(name for name, category in self.mappings.histories.items() if role in category.roles))
+        return self.records(*self.mappings.by_role[role])
 
     def complete(self, *keys: str) -> bool:
         """Whether all the named prefetch keys came whole."""

@@ -117,7 +117,7 @@ def _current(chart: Chart, may_compute: bool) -> tuple[Decimal | None, bool, Lab
     fresh = chart.fresh("egfr")
     creatinine = chart.fresh("creatinine")
     if fresh is not None and (creatinine is None or creatinine.when.at - fresh.when.at <= SAME_DAY):
-        same_day = [lab for lab in chart.labs("egfr") if abs(lab.when.at - fresh.when.at) <= SAME_DAY and "2021" in lab.method]
+        same_day = [lab for lab in chart.labs("egfr") if abs(lab.when.at - fresh.when.at) <= SAME_DAY and "ckd-epi-2021" in lab.attributes]
         lab = same_day[-1] if same_day else fresh
         return lab.value, lab.comparator.startswith(">"), lab, False
     if creatinine is not None and may_compute:

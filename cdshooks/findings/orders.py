@@ -37,7 +37,7 @@ def about_calcification(chart: Chart, order: Order, calcification: Calcification
     """Whether every reason of an order is the calcification; an order without a reason counts when `unstated` says so."""
     if not order.reasons:
         return unstated
-    index = {name for name, category in chart.mappings.histories.items() if "index" in category.roles}
+    index = chart.mappings.by_role["index"]
     return all(reason.kind == "mapped" and not reason.categories.isdisjoint(index) for reason in order.reasons)
 
 

@@ -36,7 +36,7 @@ class Calcification:
 
 def read_calcification(chart: Chart) -> Calcification:
     """Find the index finding: an active or recurrent coded Condition, a draft order's reason, or a report's coded conclusion."""
-    index = [name for name, category in chart.mappings.histories.items() if "index" in category.roles]
+    index = chart.mappings.by_role["index"]
     records = chart.records(*index)
     reasons = {category for order in chart.facts.drafts for reason in order.reasons for category in reason.categories}
     concluded = {category for report in chart.facts.reports for category in report.conclusions}
@@ -138,7 +138,7 @@ def shift(chart: Chart, phosphate: Lab | None) -> bool:
     """Whether a condition that moves phosphate between compartments was there when the phosphate was drawn (72 h before it)."""
     drawn = phosphate.when.at if phosphate is not None else chart.now
     since = drawn - timedelta(hours=float(chart.thresholds.phosphate["shift_hours"]))
-    names = [name for name, category in chart.mappings.histories.items() if "shift" in category.roles]
+    names = chart.mappings.by_role["shift"]
     for record in (record for name in names for record in chart.facts.histories.get(name, ())):
         began = record.onset or record.recorded
         before_the_draw = began is None or began.at <= drawn
@@ -155,7 +155,7 @@ def critically_ill(chart: Chart) -> bool:
         return True
     if any(e.category == "vasopressor" and (e.active or (e.last is not None and e.last.until >= limit)) for e in chart.facts.exposures):
         return True
-    names = [name for name, category in chart.mappings.histories.items() if "critical-illness" in category.roles]
+    names = chart.mappings.by_role["critical-illness"]
     return any(
         record.active or ((began := record.onset or record.recorded) is not None and began.until >= limit)
         for name in names for record in chart.facts.histories.get(name, ())
