@@ -107,7 +107,22 @@ class _Reading:
     # Opening: Bundles are unpacked without recursion, every resource is decoded on its own
 
     def open(self, raw: bytes, draft: bool) -> None:
-        waiting: list[tuple[bytes, str, int]] = [(raw, "", 0)]
+        """Unpack a resource or a Bundle; a Bundle whose resources all have their shape is decoded in one go, any other piece by piece."""
+        try:
+            whole = wire.decode_whole(raw)
+        except wire.UNREADABLE:
+            whole = None
+        if whole is None or whole.resource_type != "Bundle":
+            self._open_pieces([(raw, "", 0)], draft)
+            return
+        self._tell_next(whole)
+        for entry in whole.entry or ():
+            if isinstance(entry.resource, wire.Bundle):
+                self._open_pieces(list(self._entries(entry.resource, 1)), draft)
+            elif entry.resource is not None:
+                self._keep(entry.resource, entry.full_url or "", draft)
+
+    def _open_pieces(self, waiting: list[tuple[bytes, str, int]], draft: bool) -> None:
         while waiting:
             body, url, depth = waiting.pop()
             resource = self._decode(body)
@@ -123,12 +138,14 @@ class _Reading:
             self._unreadable(body, error)
             return None
 
-    def _entries(self, bundle: wire.Bundle, depth: int) -> Iterator[tuple[bytes, str, int]]:
-        name = f"Bundle/{bundle.id or '?'}"
+    def _tell_next(self, bundle: wire.Bundle | wire.WholeBundle) -> None:
         if any(link.relation == "next" for link in bundle.link or ()):
-            self.problem(name, "link", "incomplete-bundle", "has a next page")
+            self.problem(f"Bundle/{bundle.id or '?'}", "link", "incomplete-bundle", "has a next page")
+
+    def _entries(self, bundle: wire.Bundle, depth: int) -> Iterator[tuple[bytes, str, int]]:
+        self._tell_next(bundle)
         if depth >= MAX_DEPTH:
-            self.problem(name, "entry", "too-deep", f"Bundles nested more than {MAX_DEPTH} deep")
+            self.problem(f"Bundle/{bundle.id or '?'}", "entry", "too-deep", f"Bundles nested more than {MAX_DEPTH} deep")
             return
         for entry in bundle.entry or ():
             if bytes(entry.resource) not in (b"", b"null"):

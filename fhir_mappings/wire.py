@@ -4,7 +4,7 @@ Each resource is decoded on its own and by its type; elements that are not named
 """
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, Union, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -281,11 +281,24 @@ class Bundle(Resource, tag="Bundle"):
     entry: list[Entry] | None = None
 
 
-READ = (
-    Observation | Condition | Procedure | MedicationRequest | MedicationOrder | MedicationStatement | MedicationUsage | MedicationAdministration
-    | Medication | ServiceRequest | ProcedureRequest | ReferralRequest | DiagnosticOrder | DiagnosticReport | Encounter | Location | Patient
-    | PractitionerRole | OperationOutcome | Bundle
-)
+READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` lists
+    Observation, Condition, Procedure, MedicationRequest, MedicationOrder, MedicationStatement, MedicationUsage,
+    MedicationAdministration, Medication, ServiceRequest, ProcedureRequest, ReferralRequest, DiagnosticOrder, DiagnosticReport, Encounter, Location, Patient, PractitionerRole, OperationOutcome, Bundle,
+]
+
+
+class WholeEntry(Element):
+    full_url: str | None = None
+    resource: READ | None = None
+
+
+class WholeBundle(Element):
+    """A Bundle of which every resource has the shape of its type: decoded in one go."""
+
+    link: list[Link] | None = None
+    entry: list[WholeEntry] | None = None
+    resource_type: Literal["Bundle"] | None = None
+    id: str | None = None
 
 
 class Peek(Struct):
@@ -296,9 +309,10 @@ class Peek(Struct):
 
 
 decode = msgspec.json.Decoder(READ).decode
+decode_whole = msgspec.json.Decoder(WholeBundle).decode
 peek = msgspec.json.Decoder(Peek).decode
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-TYPES = frozenset(getattr(cls, "__struct_config__").tag for cls in READ.__args__)
+TYPES = frozenset(cls.__struct_config__.tag for cls in get_args(READ))
 
 
 def codings(concept: Concept | None) -> list[Coding]:

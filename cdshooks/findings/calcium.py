@@ -68,6 +68,13 @@ def adjusted_of(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
 
     Returns the adjusted calcium and the albumin; (None, albumin) or (None, None) where it must not be computed (no pair, a comparator).
     """
+    known = chart.adjusted.get(id(total))
+    if known is None:
+        known = chart.adjusted[id(total)] = _adjust(chart, total)
+    return known
+
+
+def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
     albumin = chart.paired_with(total, "albumin", chart.thresholds.pair_hours["calcium_albumin"])
     if albumin is None or albumin.comparator or total.comparator:
         return None, albumin

@@ -38,6 +38,7 @@ class Chart:
     in_play: tuple[Order, ...] = ()
     incomplete: frozenset[str] = frozenset()
     _fresh: dict[str, Lab | None] = field(default_factory=dict)
+    adjusted: dict[int, tuple[Lab | None, Lab | None]] = field(default_factory=dict)  # what `calcium.adjusted_of` has computed
 
     @property
     def inpatient(self) -> bool:
