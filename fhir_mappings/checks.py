@@ -110,7 +110,7 @@ def units_fit(analyte: Analyte) -> Iterator[str]:
     """An analyte that is read has plausible limits and a factor of one for its own unit; its bands make sense."""
     if not analyte.factors:
         return
-    if analyte.factors.get(analyte.unit) != 1:
+    if analyte.factors.get(analyte.unit) != (1, 1):
         yield f"its own unit {analyte.unit!r} has no factor of 1"
     if analyte.plausible[0] >= analyte.plausible[1]:
         yield "plausible: the lower limit is not below the upper one"

@@ -22,7 +22,7 @@ from .checks import ROW_CHECKS, claimed_twice, units_fit
 from .errors import ContentError, Fault
 from .icd_sites import region_of
 from .mappings import (
-    ATC, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Band, BodySite, HistoryCategory, Mappings, OrderCategory, OrderCode, ResultCode, Row,
+    ATC, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Band, BodySite, Factor, HistoryCategory, Mappings, OrderCategory, OrderCode, ResultCode, Row,
 )
 
 CATALOG = files(__package__) / "catalog"
@@ -279,9 +279,9 @@ def _analyte(document: Mapping[str, Any]) -> Analyte:
     )
 
 
-def _factor(text: str) -> Decimal:
+def _factor(text: str) -> Factor:
     over, _, under = text.partition("/")
-    return Decimal(over) / Decimal(under) if under else Decimal(over)
+    return Factor(Decimal(over), Decimal(under or 1))
 
 
 def _band(band: Mapping[str, Any]) -> Band:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -11,6 +12,21 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
+
+
+class Factor(NamedTuple):
+    """An exact conversion, multiply and divide: 1/88.40 is no decimal, but 88.40 umol/L must give 1 mg/dL."""
+
+    over: Decimal
+    under: Decimal = Decimal(1)
+
+    def of(self, value: Decimal) -> Decimal:
+        """Convert a value to the canonical unit."""
+        return value * self.over / self.under
+
+    def back(self, value: Decimal) -> Decimal:
+        """Convert a value from the canonical unit."""
+        return value * self.under / self.over
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,7 @@ class Band:
 class Analyte:
     """One canonical analyte of catalog/analytes.
 
-    `factors` maps each accepted UCUM unit to the exact factor that turns a value in it into `unit`. `bands` are the fallback ranges of
+    `factors` maps each accepted UCUM unit to the exact conversion of a value in it to `unit`. `bands` are the fallback ranges of
     adults and children. `differ_percent` is how far two finals of one moment may differ before they contradict each other.
     `order` is the order category that a request for this analyte belongs to; `orderable` the (system, code, display) used to order it.
     """
@@ -41,7 +57,7 @@ class Analyte:
     title: str
     unit: str
     plausible: tuple[Decimal, Decimal]
-    factors: Mapping[str, Decimal]
+    factors: Mapping[str, Factor]
     short: str = ""
     bands: tuple[Band, ...] = ()
     range_within: tuple[Decimal, Decimal] | None = None  # a reported range outside these is discarded (clinical C8.2)

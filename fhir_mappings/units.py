@@ -102,7 +102,7 @@ def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: 
         raise UnitError("unit-conflict", f"the code is of a {result.property} quantity, the unit {unit!r} of a {measured} one")
     if analyte.id == "phosphate" and measured == "mass" and PO4.search(f"{words} {quantity.unit or ''}"):
         raise UnitError("unit-ambiguous", "given as PO4: not the mass of phosphorus")
-    converted = value * factor
+    converted = factor.of(value)
     if not analyte.plausible[0] <= converted <= analyte.plausible[1]:
         raise UnitError("implausible", f"{shown(quantity)} is outside {analyte.plausible[0]}-{analyte.plausible[1]} {analyte.unit}")
     return Measured(converted, unit, shown(quantity))
@@ -116,4 +116,4 @@ def side(quantity: Quantity | None, unit: str, analyte: Analyte, mappings: Mappi
     factor = analyte.factors.get(own)
     if factor is None or property_of(own) != property_of(unit):
         raise UnitError("unit-unknown", f"unit {own!r} of the range")
-    return number_of(bytes(quantity.value)) * factor
+    return factor.of(number_of(bytes(quantity.value)))

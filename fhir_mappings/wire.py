@@ -305,7 +305,7 @@ class Peek(Struct):
     """Just enough of a resource to name it."""
 
     resourceType: str  # noqa: N815 - the name on the wire
-    id: str | None = None
+    id: Any = None
 
 
 decode = msgspec.json.Decoder(READ).decode

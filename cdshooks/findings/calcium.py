@@ -80,8 +80,8 @@ def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
         return None, albumin
     table = chart.thresholds.albumin
     value = total.value + table["slope"] * (table["reference"] - albumin.value)
-    factor = chart.mappings.analytes["calcium_total"].factors.get(total.unit, Decimal(1))
-    shown = f"{(value / factor).quantize(Decimal('0.01'))} {total.unit}"
+    in_its_unit = chart.mappings.analytes["calcium_total"].factors[total.unit].back(value)
+    shown = f"{in_its_unit.quantize(Decimal('0.01'))} {total.unit}"
     return replace(
         total, analyte="calcium_adjusted", value=value, shown=shown, flags=frozenset(), attributes=COMPUTED,
         final=total.final and albumin.final, specimen=total.specimen,
@@ -134,7 +134,7 @@ def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed:
     same = _same_draw_ionised(chart, total)
     if same is None or same.comparator:
         return False
-    in_mmol = total.value / chart.mappings.analytes["calcium_total"].factors["mmol/L"]
+    in_mmol = chart.mappings.analytes["calcium_total"].factors["mmol/L"].back(total.value)
     fraction = same.value / in_mmol if in_mmol else Decimal(0)
     return not table.ionised_fraction["low"] <= fraction <= table.ionised_fraction["high"]
 

@@ -1,0 +1,4 @@
+"""`python -m cdshooks` is the command line."""
+from .cli import main
+
+main(prog_name="cdshooks")

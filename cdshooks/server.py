@@ -1,0 +1,98 @@
+"""The production server: it starts the workers, says when the service really answers, and stops gracefully."""
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache, partial
+from typing import Any
+
+from flask import Flask
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.log import LogLevels
+from granian.server import Server
+
+from .app import content_of, create_app
+from .content import Content
+from .errors import ServeError
+from .settings import Settings
+
+STOP_SECONDS = 20  # what a worker gets to finish the call in its hands
+PROBE_SECONDS = 0.02
+
+
+@cache
+def application(settings: Settings) -> Flask:
+    """The service with all its content, made once; workers that are forked share it. Raises ContentError."""
+    content = content_of(settings)
+    _log_events()
+    app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None)
+    gc.collect()
+    gc.freeze()  # content never dies: no collection need look at it again, and forked workers keep sharing its memory
+    return app
+
+
+def _samples(content: Content) -> Callable[[datetime], Mapping[str, Mapping[str, Any]]]:
+    from . import demo  # what the sample patients need stays out of a production process
+
+    return lambda now: {sample.name: sample.body for sample in demo.samples(content, now)}
+
+
+def _log_events() -> None:
+    """Events go to stderr, one JSON object a line, and nothing else on that line."""
+    logger = logging.getLogger("cdshooks")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; calls in hand are finished. `ready` is called once, when the service answers.
+
+    Raises ServeError if the address cannot be used, and ContentError if the content is faulty: both before anything listens.
+    """
+    address = _usable_address(settings.host, settings.port)
+    application(settings)
+    server = Server(
+        "cdshooks", address=address, port=settings.port, interface=Interfaces.WSGI, workers=workers, http=HTTPModes.http1,
+        # One call at a time in each worker: the work is all computing, and Python threads would only take turns at it.
+        blocking_threads=1, runtime_mode=RuntimeModes.st, websockets=False, log_level=LogLevels.warning, workers_kill_timeout=STOP_SECONDS,
+    )
+    threading.Thread(target=_announce, args=(server, address, settings.port, ready), daemon=True).start()
+    server.serve(target_loader=partial(application, settings), wrap_loader=False)
+
+
+def _usable_address(host: str, port: int) -> str:
+    """The address behind `host`. Raises ServeError if nobody can listen there, or somebody does already."""
+    try:
+        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family) as probe:
+            # As servers do: a port that is only waiting for old connections to fade is free. Another listener still makes this fail.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found)
+    except OSError as error:
+        raise ServeError(f"cannot listen at {host} port {port}: {error.strerror or error}; choose another with --host or --port") from None
+    return str(found[0])
+
+
+def _announce(server: Any, address: str, port: int, ready: Callable[[], None]) -> None:
+    while len(server.wrks) < server.workers:
+        time.sleep(PROBE_SECONDS)  # touch nothing while workers are forked off: a lock held here would stay locked there
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    url = f"http://{f'[{local}]' if ':' in local else local}:{port}/healthz"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy of the environment knows nothing of this
+    while True:
+        try:
+            with direct.open(url, timeout=5):
+                break
+        except OSError:
+            time.sleep(PROBE_SECONDS)
+    ready()

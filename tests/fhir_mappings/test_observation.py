@@ -1,0 +1,193 @@
+"""Observations: status, time, specimen, comparators, ranges, duplicates, corrections, contradictions."""
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from .builders import LOINC, PATIENT, bundle, lab, observation, problem, read
+
+
+@pytest.mark.parametrize(("status", "final"), [("final", True), ("amended", True), ("corrected", True), ("preliminary", False), ("registered", False)])
+def test_usable_status_is_kept(status: str, final: bool) -> None:
+    value = lab(observation(status=status))
+    assert (value.final, value.status) == (final, status)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "unknown", "this_is_invalid", None])
+def test_unusable_status_is_told_and_not_used(status: str | None) -> None:
+    assert problem(observation(status=status)).reason == "status"
+
+
+@pytest.mark.parametrize("code", ["17862-4", "2004-0", "6874-2", "15155-5", "1998-4", "49936-8", "2778-9", "48617-5", "2161-8", "48642-3"])
+def test_another_specimen_or_quantity_is_recognised_and_refused(code: str) -> None:
+    facts = read(observation(code))
+    assert facts.labs == {}
+    assert [p.reason for p in facts.problems] == ["excluded"]
+    assert facts.unmapped == {}
+
+
+@pytest.mark.parametrize("code", ["17865-7", "15156-3", "14966-6", "55405-5", "24336-0", "29967-7", "26465-5", "12179-8", "50417-5", "30328-9", "72898-0", "72493-9",
+                                  "29604-5"])
+def test_codes_that_were_disproved_mean_nothing(code: str) -> None:
+    facts = read(observation(code))
+    assert (facts.labs, facts.problems) == ({}, ())
+    assert facts.unmapped == {("Observation", LOINC, code): 1}
+
+
+@pytest.mark.parametrize(("changes", "reason"), [
+    pytest.param({"valueQuantity": None}, "no-value", id="no value"),
+    pytest.param({"valueQuantity": None, "valueString": "9.4 mg/dL"}, "value-type", id="a number as text is not parsed"),
+    pytest.param({"valueQuantity": None, "dataAbsentReason": {"coding": [{"code": "unknown"}]}}, "data-absent", id="said to be absent"),
+    pytest.param({"effectiveDateTime": None}, "no-time", id="no time at all"),
+    pytest.param({"effectiveDateTime": "yesterday"}, "no-time", id="not a date"),
+    pytest.param({"effectiveDateTime": "2026-06-17T08:00:00Z"}, "future", id="the day after tomorrow"),
+    pytest.param({"effectiveDateTime": "1969-05-05T08:00:00Z"}, "before-birth", id="before birth"),
+    pytest.param({"subject": {"reference": "Patient/q"}}, "another-patient", id="another patient"),
+    pytest.param({"subject": None}, "no-subject", id="nobody's"),
+    pytest.param({"status": 5}, "unreadable", id="a number for a status"),
+])
+def test_what_cannot_be_used_is_a_problem(changes: dict[str, Any], reason: str) -> None:
+    assert problem(observation(**changes)).reason == reason
+
+
+def test_an_unreadable_resource_keeps_its_analyte_and_time() -> None:
+    found = problem(observation(interpretation="H"))
+    assert (found.reason, found.analyte) == ("unreadable", "calcium_total")
+    assert found.when is not None
+    assert found.when.at == datetime(2026, 6, 13, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("reference", ["Patient/p", "https://ehr.example/fhir/Patient/p", "Patient/p/_history/3", "urn:uuid:p"])
+def test_the_patient_is_recognised_in_every_form_of_reference(reference: str) -> None:
+    assert lab(observation(subject={"reference": reference})).value == Decimal("9.4")
+
+
+@pytest.mark.parametrize(("effective", "exact", "first", "last"), [
+    pytest.param({"effectiveDateTime": "2026-06-13T08:00:00Z"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="an instant"),
+    pytest.param({"effectiveDateTime": "2026-06-13T10:00:00.123456789+02:00"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="with an offset"),
+    pytest.param({"effectiveDateTime": "2026-06-13T08:00:00"}, False, "2026-06-12T18:00", "2026-06-13T20:00", id="without a time zone"),
+    pytest.param({"effectiveDateTime": "2026-06-13"}, False, "2026-06-12T10:00", "2026-06-14T11:59", id="a day"),
+    pytest.param({"effectiveDateTime": "2026-05"}, False, "2026-04-30T10:00", "2026-06-01T11:59", id="a month"),
+    pytest.param({"effectiveDateTime": None, "effectivePeriod": {"start": "2026-06-01T08:00:00Z", "end": "2026-06-13T08:00:00Z"}}, True,
+                 "2026-06-13T08:00", "2026-06-13T08:00", id="the end of a period"),
+    pytest.param({"effectiveDateTime": None, "issued": "2026-06-13T08:00:00Z"}, False, "2026-06-13T08:00", "2026-06-13T08:00", id="only issued pairs with nothing"),
+])
+def test_time_is_as_exact_as_it_was_sent(effective: dict[str, Any], exact: bool, first: str, last: str) -> None:
+    when = lab(observation(**effective)).when
+    assert when.exact is exact
+    assert (when.at.isoformat()[:16], when.until.isoformat()[:16]) == (first, last)
+
+
+def test_the_hour_is_the_one_that_was_sent() -> None:
+    assert lab(observation(effectiveDateTime="2026-06-13T22:30:00+09:00")).when.hour == 22
+
+
+@pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
+def test_a_comparator_is_kept(comparator: str) -> None:
+    value = lab(observation(valueQuantity={"value": 9.4, "unit": "mg/dL", "comparator": comparator}))
+    assert (value.comparator, value.shown) == (comparator, f"{comparator}9.4 mg/dL")
+
+
+def _range(low: float | None, high: float | None, **more: Any) -> dict[str, Any]:
+    return {**({"low": {"value": low, "unit": "mg/dL"}} if low else {}), **({"high": {"value": high, "unit": "mg/dL"}} if high else {}), **more}
+
+
+@pytest.mark.parametrize(("ranges", "expected"), [
+    pytest.param(None, ("8.8", "10.4", "8.8", "10.4", "adult"), id="the adult band"),
+    pytest.param([_range(8.5, 10.2)], ("8.5", "10.2", "8.5", "10.2", "reported"), id="its own"),
+    pytest.param([_range(8.5, 10.2), _range(8.6, 10.5)], ("8.6", "10.2", "8.5", "10.5", "reported"), id="narrower to reassure, wider for danger"),
+    pytest.param([_range(8.5, 10.2, type={"coding": [{"code": "therapeutic"}]})], ("8.8", "10.4", "8.8", "10.4", "adult"), id="a therapeutic range is none"),
+    pytest.param([_range(8.5, 10.2, type={"coding": [{"code": "normal"}]})], ("8.5", "10.2", "8.5", "10.2", "reported"), id="marked normal"),
+    pytest.param([_range(10.2, 8.5)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="low above high is discarded"),
+    pytest.param([_range(2.2, 2.6)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="limits of mmol/L said to be mg/dL are discarded"),
+    pytest.param([{"low": {"value": 8.5}, "high": {"value": 10.2}}], ("8.5", "10.2", "8.5", "10.2", "reported"), id="a range without units has the value's"),
+    pytest.param([{"low": {"value": 2.12, "unit": "mmol/L"}, "high": {"value": 2.6, "unit": "mmol/L"}}], ("8.8", "10.4", "8.8", "10.4", "adult"), id="another property"),
+    pytest.param([{"text": "8.5-10.2"}], ("8.8", "10.4", "8.8", "10.4", "adult"), id="text is not parsed"),
+    pytest.param([_range(8.5, 10.2, age={"high": {"value": 18, "code": "a"}}), _range(8.8, 10.3, age={"low": {"value": 18, "code": "a"}})],
+                 ("8.8", "10.3", "8.8", "10.3", "reported"), id="the one of the patient's age"),
+])
+def test_limits_are_chosen(ranges: Any, expected: tuple[str, ...]) -> None:
+    limits = read(observation(referenceRange=ranges)).labs["calcium_total"][0].limits
+    assert limits is not None
+    assert (str(limits.low), str(limits.high), str(limits.wide_low), str(limits.wide_high), limits.source) == expected
+
+
+@pytest.mark.parametrize(("born", "high"), [("2010-06-13", "4.6"), ("2010-06-14", "5.6"), ("2026-05-30", "8.1"), ("2026-01-01", "7.4")])
+def test_children_get_the_band_of_their_age_on_the_day(born: str, high: str) -> None:
+    facts = read(PATIENT | {"birthDate": born}, observation("2777-1", 4.5), with_patient=False)
+    limits = facts.labs["phosphate"][0].limits
+    assert limits is not None
+    assert str(limits.high) == high
+
+
+def test_a_copy_is_no_second_value() -> None:
+    assert len(read(observation(), observation(), observation(id="o2")).labs["calcium_total"]) == 1
+
+
+def test_a_correction_replaces_what_it_corrects() -> None:
+    first, second = observation(value=9.4), observation(value=10.9, id="o2", status="corrected", issued="2026-06-14T08:00:00Z")
+    assert [value.value for value in read(first, second).labs["calcium_total"]] == [Decimal("10.9")]
+
+
+@pytest.mark.parametrize(("code", "values", "contradictory"), [
+    pytest.param("17861-6", (10.0, 10.3), False, id="calcium 3 % apart"),
+    pytest.param("17861-6", (10.0, 10.31), True, id="calcium more than 3 % apart"),
+    pytest.param("2777-1", (3.0, 3.3), False, id="phosphate 10 % apart"),
+    pytest.param("2777-1", (3.0, 3.4), True, id="phosphate more than 10 % apart"),
+])
+def test_two_finals_of_one_moment_that_differ_too_much_contradict_each_other(code: str, values: tuple[float, float], contradictory: bool) -> None:
+    facts = read(observation(code, values[0]), observation(code, values[1], id="o2"))
+    assert [p.reason for p in facts.problems] == (["contradictory"] if contradictory else [])
+    assert sum(map(len, facts.labs.values())) == 2
+
+
+def test_calcium_that_changes_by_more_than_half_within_a_day_is_contradictory() -> None:
+    facts = read(observation(value=9.0), observation(value=14.0, id="o2", effectiveDateTime="2026-06-13T20:00:00Z"))
+    assert [p.reason for p in facts.problems] == ["contradictory"]
+
+
+def test_components_are_read_with_the_time_of_their_panel() -> None:
+    panel = observation(code={"text": "panel"}, valueQuantity=None, component=[
+        {"code": {"coding": [{"system": LOINC, "code": "2777-1"}]}, "valueQuantity": {"value": 3.4, "unit": "mg/dL"}}])
+    assert read(panel).labs["phosphate"][0].value == Decimal("3.4")
+
+
+def test_codes_of_different_quantities_are_read_as_neither() -> None:
+    facts = read(observation(code={"coding": [{"system": LOINC, "code": "17861-6"}, {"system": LOINC, "code": "2777-1"}]}))
+    assert facts.labs == {}
+    assert {p.reason for p in facts.problems if p.analyte} == {"unit-conflict"}
+
+
+def test_a_second_coding_of_another_system_does_not_disturb() -> None:
+    assert lab(observation(code={"coding": [{"system": "urn:local", "code": "CA"}, {"system": LOINC, "code": "17861-6"}]})).analyte == "calcium_total"
+
+
+def test_shapes_of_other_versions_are_read() -> None:
+    stu3 = observation(context={"reference": "Encounter/1"}, interpretation={"coding": [{"code": "H"}]})
+    facts = read(stu3)
+    assert facts.labs["calcium_total"][0].flags == {"H"}
+    assert facts.fhir_version == "STU3"
+
+
+def test_a_next_page_is_told() -> None:
+    facts = read(bundle(observation(), link=[{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]))
+    assert [p.reason for p in facts.problems] == ["incomplete-bundle"]
+
+
+def test_one_broken_resource_does_not_disturb_its_neighbours() -> None:
+    facts = read(bundle(observation(status=5, id="bad"), observation(), {"resourceType": "Banana", "id": 7}))
+    assert len(facts.labs["calcium_total"]) == 1
+    assert [p.resource for p in facts.problems] == ["Observation/bad"]
+
+
+def test_bundles_in_bundles_are_opened_up_to_a_depth() -> None:
+    nested = bundle(observation())
+    for _ in range(5):
+        nested = bundle(nested)
+    assert len(read(nested).labs["calcium_total"]) == 1
+    for _ in range(20):
+        nested = bundle(nested)
+    assert [p.reason for p in read(nested).problems] == ["too-deep"]
