@@ -19,7 +19,9 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
         if request.method != "OPTIONS" or request.url_rule is None:
             return None
         allow = ", ".join(sorted(request.url_rule.methods or ()))
-        return Response(status=204, headers={**PREFLIGHT, "Allow": allow})
+        response = Response(status=204, headers={**PREFLIGHT, "Allow": allow})
+        del response.headers["Content-Type"]  # there is no content
+        return response
 
     @app.after_request
     def allow_origin(response: Response) -> Response:

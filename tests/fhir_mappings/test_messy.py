@@ -19,8 +19,9 @@ def _patients(document: Any) -> set[str]:
     """The ids of all patients that a document speaks of."""
     text = json.dumps(document)
     found = {part.split('"')[0].split("/")[0] for part in text.split('Patient/')[1:]}
-    return {patient for patient in found if patient and patient.isprintable() and len(patient) < 65} | {
-        str(entry["resource"].get("id")) for entry in document.get("entry", ()) if entry.get("resource", {}).get("resourceType") == "Patient"}
+    entries = document.get("entry", ()) if isinstance(document, dict) else ()
+    named = {str(entry["resource"].get("id")) for entry in entries if (entry.get("resource") or {}).get("resourceType") == "Patient"}
+    return named | {patient for patient in found if patient and patient.isprintable() and len(patient) < 65}
 
 
 @needs_shared
