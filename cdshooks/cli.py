@@ -4,19 +4,28 @@ Exit codes: 0 done, 1 faults found, 2 usage.
 """
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TypeVar
 
 import click
 
-from fhir_mappings import ContentError
+from fhir_mappings import ContentError, Row
 
-from .errors import ServeError, SettingsError
+from .errors import Refusal, ServeError, SettingsError
 from .settings import Settings, load_settings, unknown_settings
 
+if TYPE_CHECKING:
+    from .content import Content
+
 SAMPLE_SERVICE = "metabolic-workup-order-select"
+Item = TypeVar("Item")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +61,7 @@ def _faults_told() -> Iterator[None]:
         _fail(error, 1)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _fail(error: Exception, code: int) -> NoReturn:
     click.echo(f"cdshooks: {error}", err=True)
     sys.exit(code)
 
@@ -82,3 +91,191 @@ def _sample_name() -> str:
     from .pitfalls.loading import read_toml
 
     return next(iter(read_toml(FOLDER / "demo.toml", "content/demo.toml", [])))
+
+
+SITE = click.option("--site", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The site overlay's folder (default: CDSHOOKS_SITE).")
+FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+def _content(site: Path | None) -> Content:
+    from .content import load_content
+
+    return load_content(site or (Path(found) if (found := os.environ.get("CDSHOOKS_SITE")) else None))
+
+
+@main.command()
+@SITE
+def check(site: Path | None) -> None:
+    """Check all content, base and overlay: schema, named checks, vignettes. Tells every fault in one run."""
+    from .judging import judge
+
+    try:
+        content = _content(site)
+    except ContentError as error:
+        _tell_faults(list(map(str, error.faults)))
+    faults = [
+        f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}: {fault}"
+        for verdict in _with_progress(judge(content), sum(len(p.vignettes) for p in content.pitfalls), "vignettes") for fault in verdict.faults
+    ]
+    if faults:
+        _tell_faults(faults)
+    vignettes = sum(len(pitfall.vignettes) for pitfall in content.pitfalls)
+    click.echo(f"content {content.digest}: {len(content.pitfalls)} pitfalls, {vignettes} vignettes, {len(content.mappings.rows)} code rows: no fault")
+
+
+def _tell_faults(faults: list[str]) -> NoReturn:
+    for fault in faults:
+        click.echo(fault)
+    click.echo(f"{len(faults)} fault(s)", err=True)
+    sys.exit(1)
+
+
+def _with_progress(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
+    """The items, with a progress bar on a terminal and none in a pipe."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    with click.progressbar(items, length=length, label=label, file=sys.stderr) as bar:
+        yield from bar
+
+
+@main.command()
+@click.argument("request", type=click.File("rb"))
+@click.option("--now", "now", help="Answer as of this time, as in 2026-06-15T12:00:00Z (default: the clock).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of lines.")
+@SITE
+def explain(request: BinaryIO, now: str | None, as_json: bool, site: Path | None) -> None:
+    """Say why each pitfall did or did not speak for the hook request in REQUEST (a file, or - for standard input).
+
+    Prints chart data of the request.
+    """
+    from .answer import answer
+    from .explain import explain as explained
+    from .explain import in_words
+    from .prefetch import read_prefetch
+    from .request import parse_request
+
+    raw = request.read()
+    with _faults_told():
+        content = _content(site)
+    service = next((service for service in content.services.values() if service.hook == _hook_of(raw)), None)
+    if service is None:
+        _fail(ServeError(f"hook must be one of {', '.join(sorted(service.hook for service in content.services.values()))}"), 1)
+    try:
+        parsed = parse_request(raw, service.id, service.hook)
+        prefetch = read_prefetch(parsed, service.templates)
+    except Refusal as refusal:
+        _tell_faults([issue.text for issue in refusal.issues])
+    given = answer(parsed, prefetch, content, _time(now), every_line=True)
+    document = explained(parsed, prefetch, given)
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(in_words(document)))
+
+
+def _hook_of(raw: bytes) -> str:
+    """The hook that a request names; '' when it cannot be seen (the service that is then asked says what is wrong)."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return "patient-view"
+    return document.get("hook", "patient-view") if isinstance(document, dict) else "patient-view"
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no time; as in 2026-06-15T12:00:00Z", param_hint="--now") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+@main.command("check-bundle")
+@FILES
+def check_bundle(files: tuple[Path, ...]) -> None:
+    """Say what fhir.resources (R4B) and our readers make of FHIR files. Prints ids and codes of the charts, no values."""
+    from .bundles import look_into
+
+    with _faults_told():
+        content = _content(None)
+    faulty = False
+    for file in _with_progress(files, len(files), "files"):
+        found = look_into(file.read_bytes(), content.mappings, datetime.now(UTC))
+        click.echo(f"{file}: {found.summary}")
+        for line in found.lines:
+            click.echo(f"  {line}")
+        faulty = faulty or found.invalid
+    sys.exit(1 if faulty else 0)
+
+
+@main.group()
+def mappings() -> None:
+    """The mapping tables."""
+
+
+EFFECTIVE = click.option("--effective", is_flag=True, help="Only rows that are in use, after the overlay.")
+
+
+@mappings.command()
+@click.argument("concept", required=False)
+@EFFECTIVE
+@SITE
+def show(concept: str | None, effective: bool, site: Path | None) -> None:
+    """Print the rows of CONCEPT (an analyte, a history, order or drug category), or the number of rows of every concept."""
+    with _faults_told():
+        rows = [row for row in _content(site).mappings.rows if not effective or row.use in ("use", "exclude")]
+    if concept is None:
+        for (kind, name), count in sorted(Counter((row.kind, row.concept) for row in rows).items()):
+            click.echo(f"{kind}\t{name}\t{count}")
+        return
+    _print_rows([row for row in rows if row.concept == concept], f"no row is mapped to {concept!r}")
+
+
+@mappings.command("find")
+@click.argument("words")
+@SITE
+def find_rows(words: str, site: Path | None) -> None:
+    """Find rows by code, display or concept. ICD codes are also found by the node that covers them."""
+    with _faults_told():
+        tables = _content(site).mappings
+    wanted = words.casefold()
+    rows = [row for row in tables.rows if wanted in f"{row.code} {row.display} {row.concept}".casefold() or _covers(row, words)]
+    _print_rows(rows, f"nothing is found for {words!r}")
+
+
+def _covers(row: Row, code: str) -> bool:
+    return "icd-10" in row.system and len(row.code) >= 3 and code.upper().replace(".", "").startswith(row.code.replace(".", ""))
+
+
+def _print_rows(rows: list[Row], nothing: str) -> None:
+    if not rows:
+        click.echo(nothing, err=True)
+        sys.exit(1)
+    for row in rows:
+        click.echo("\t".join((row.system, row.code, row.display, row.kind, row.concept, row.use, " ".join(sorted(row.attributes)), row.origin)))
+
+
+@main.group()
+def demo() -> None:
+    """Sample patients."""
+
+
+@demo.command("load")
+@click.option("--fhir", required=True, help="Base URL of the FHIR R4 server, as in http://localhost:8080/fhir")
+@click.option("--wait", default=0, type=click.IntRange(0, 3600), help="Keep trying for so many seconds until the server answers.")
+def load(fhir: str, wait: int) -> None:
+    """Put the sample patients on a FHIR server (a transaction each; may be repeated)."""
+    from . import demo as samples
+
+    with _faults_told():
+        content = _content(None)
+    if not samples.wait_for(fhir, wait):
+        _fail(ServeError(f"no FHIR server answers at {fhir}"), 1)
+    now = datetime.now(UTC)
+    refused = []
+    for sample, said in _with_progress(samples.load(content, now, fhir), len(samples.samples(content, now)), "patients"):
+        if said:
+            refused.append(f"{sample.name}: {said}")
+    if refused:
+        _tell_faults(refused)
+    click.echo(f"sample patients loaded into {fhir}")

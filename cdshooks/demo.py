@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +63,20 @@ def _resources(prefetch: Mapping[str, Json]) -> Iterator[Json]:
             yield from (entry["resource"] for entry in value.get("entry", ()))
         else:
             yield value
+
+
+def wait_for(fhir: str, seconds: int) -> bool:
+    """Wait until a FHIR server tells its capabilities; False when it has not after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if requests.get(f"{fhir.rstrip('/')}/metadata", timeout=TIMEOUT_SECONDS, allow_redirects=False, headers={"Accept": "application/fhir+json"}).ok:
+                return True
+        except requests.RequestException:
+            pass
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(1)
 
 
 def load(content: Content, now: datetime, fhir: str) -> Iterator[tuple[Sample, str]]:
