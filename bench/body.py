@@ -86,7 +86,7 @@ def request(observations: int = 30, conditions: int = 20, now: datetime | None =
             "patient": {"resourceType": "Patient", "id": PATIENT, "birthDate": "1970-05-05", "gender": "female", "name": [{"family": "Bench", "given": ["Bea"]}]},
             "observations": bundle([observation(number, now) for number in range(observations)]),
             "conditions": bundle([condition(number, now) for number in range(conditions)]),
-            **{key: empty for key in ("procedures", "medication-requests", "medication-statements", "medication-administrations", "service-requests", "reports")},
+            **dict.fromkeys(("procedures", "medication-requests", "medication-statements", "medication-administrations", "service-requests", "reports"), empty),
         },
     }
 

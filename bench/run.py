@@ -52,7 +52,7 @@ def main() -> None:
     body = Path(tempfile.mkdtemp(prefix="cdshooks-bench-")) / "body.json"
     body.write_bytes(encoded())
     print(f"body: {body.stat().st_size / 1000:.0f} kB; {CONNECTIONS} connections, one worker each; {options.rounds} rounds of {options.seconds} s, alternating\n")
-    servers = {name: command for name, command in _servers().items()}
+    servers = _servers()
     rounds: dict[str, list[Load]] = {name: [] for name in servers}
     starts: list[float] = []
     for _ in range(options.rounds):

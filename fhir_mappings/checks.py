@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 
-from .mappings import ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Row
+from .mappings import ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Factor, Row
 
 NO_TEXT = (ICD10, "http://www.whocc.no/atc", "http://nucc.org/provider-taxonomy")  # systems whose texts are not ours to ship
+ITSELF = Factor(Decimal(1))
 MASS, MOLAR = re.compile(r"\[Mass/volume\]|mCnc"), re.compile(r"\[Moles/volume\]|sCnc")
 # What the LOINC name of a result must say (component) for its analyte, and must not say unless the row is an exclusion (specimen).
 COMPONENTS = {
@@ -110,7 +112,7 @@ def units_fit(analyte: Analyte) -> Iterator[str]:
     """An analyte that is read has plausible limits and a factor of one for its own unit; its bands make sense."""
     if not analyte.factors:
         return
-    if analyte.factors.get(analyte.unit) != (1, 1):
+    if analyte.factors.get(analyte.unit) != ITSELF:
         yield f"its own unit {analyte.unit!r} has no factor of 1"
     if analyte.plausible[0] >= analyte.plausible[1]:
         yield "plausible: the lower limit is not below the upper one"

@@ -22,7 +22,22 @@ from .checks import ROW_CHECKS, claimed_twice, units_fit
 from .errors import ContentError, Fault
 from .icd_sites import region_of
 from .mappings import (
-    ATC, ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Band, BodySite, Factor, HistoryCategory, Mappings, OrderCategory, OrderCode, ResultCode, Row,
+    ATC,
+    ICD10,
+    ICD10CM,
+    LOINC,
+    RXNORM,
+    SNOMED,
+    Analyte,
+    Band,
+    BodySite,
+    Factor,
+    HistoryCategory,
+    Mappings,
+    OrderCategory,
+    OrderCode,
+    ResultCode,
+    Row,
 )
 
 CATALOG = files(__package__) / "catalog"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from . import wire
@@ -489,10 +490,14 @@ def _result_of(concept: Concept | None, reading: _Reading, item: _Item) -> tuple
     return found, told
 
 
+def _last(period: wire.Period | None) -> str | None:
+    """The end of a period; its start while it has none."""
+    return (period.end or period.start) if period is not None else None
+
+
 def _effective(resource: Any, reading: _Reading) -> Moment | None:
     """When a value was true: the instant, else the end of the period; else when it was issued, which pairs with nothing."""
-    period = resource.effective_period
-    text = resource.effective_date_time or getattr(resource, "effective_instant", None) or (period and (period.end or period.start))
+    text = resource.effective_date_time or getattr(resource, "effective_instant", None) or _last(resource.effective_period)
     return reading.moment(text) if text else reading.moment(getattr(resource, "issued", None), exact=False)
 
 
@@ -532,7 +537,7 @@ def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Problem
     finals = [lab for lab in labs if lab.final and not lab.comparator]
     if percent is None:
         return
-    for earlier, later in zip(finals, finals[1:], strict=False):
+    for earlier, later in pairwise(finals):
         together = (earlier.when == later.when and earlier.when.exact) or (earlier.specimen and earlier.specimen == later.specimen)
         smaller, larger = sorted((earlier.value, later.value))
         if together and larger - smaller > smaller * percent / 100:
@@ -559,7 +564,7 @@ def _condition(item: _Item, reading: _Reading) -> None:
         reading.problem(item.name, "verificationStatus", "status", _code(resource.verification_status), category=min(categories))
         return
     status = _code(resource.clinical_status)
-    onset = reading.moment(resource.onset_date_time or (resource.onset_period and resource.onset_period.start), exact=False)
+    onset = reading.moment(resource.onset_date_time or (resource.onset_period.start if resource.onset_period else None), exact=False)
     recorded = reading.moment(resource.recorded_date or resource.asserted_date or resource.date_recorded, exact=False)
     _histories(categories, told, item, reading, resource.code, resource.body_site, status=status, onset=onset, recorded=recorded)
 
@@ -609,7 +614,7 @@ def _procedure(item: _Item, reading: _Reading) -> None:
         reading.problem(item.name, "status", "status", "not done", category=min(categories))
         return
     period = resource.performed_period or resource.occurrence_period
-    performed = reading.moment(resource.performed_date_time or resource.occurrence_date_time or (period and (period.end or period.start)), exact=False)
+    performed = reading.moment(resource.performed_date_time or resource.occurrence_date_time or _last(period), exact=False)
     _histories(categories, told, item, reading, resource.code, resource.body_site, status=resource.status or "", onset=performed, recorded=None)
 
 
@@ -662,7 +667,7 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
     resource: wire.MedicationAdministration = item.resource
     _tell_drug_version(resource, reading)
     period = resource.effective_period or resource.effective_time_period or resource.occurence_period
-    text = resource.effective_date_time or resource.effective_time_date_time or resource.occurence_date_time or (period and (period.end or period.start))
+    text = resource.effective_date_time or resource.effective_time_date_time or resource.occurence_date_time or _last(period)
     _exposure(item, reading, "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
               reading.moment(text))
 

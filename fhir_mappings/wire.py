@@ -304,7 +304,7 @@ class WholeBundle(Element):
 class Peek(Struct):
     """Just enough of a resource to name it."""
 
-    resourceType: str  # noqa: N815 - the name on the wire
+    resourceType: str
     id: Any = None
 
 

@@ -22,7 +22,6 @@ from ..prefetch import Needs, templates
 from ..thresholds import Thresholds, thresholds_from
 
 FOLDER = files(__name__)
-SCHEMAS = FOLDER / "schemas"
 # What every service asks for, whatever its pitfalls: who the patient is and whether there is a calcification at all.
 ALWAYS = frozenset({"patient", "conditions", "observations"})
 
@@ -71,7 +70,7 @@ def load_content(site: Path | None = None) -> Content:
     thresholds = _thresholds(site, faults)
     if mappings is None:
         raise ContentError(faults)
-    pitfalls = load_pitfalls(FOLDER / "pitfalls", SCHEMAS, "content/pitfalls", mappings=mappings, overrides=overrides,
+    pitfalls = load_pitfalls(FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides,
                              orderables=orderables, faults=faults)
     pitfalls = _site_pitfalls(site, pitfalls, faults)
     if faults:
@@ -97,7 +96,7 @@ def _mappings(site: Path | None, faults: list[Fault]) -> Mappings | None:
 
 def _thresholds(site: Path | None, faults: list[Fault]) -> Thresholds:
     base = read_toml(FOLDER / "thresholds.toml", "content/thresholds.toml", faults)
-    faults.extend(shape_faults(base, validator(SCHEMAS, "thresholds"), "content/thresholds.toml"))
+    faults.extend(shape_faults(base, validator("thresholds"), "content/thresholds.toml"))
     changes = _site_file(site, "thresholds.toml", "site_thresholds", faults)
     for path, entry in _entries(changes):
         table = base
@@ -126,7 +125,7 @@ def _site_file(site: Path | None, name: str, schema: str, faults: list[Fault]) -
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         faults.append(Fault(f"site/{name}", f"cannot be read: {error}"))
         return {}
-    wrong = shape_faults(document, validator(SCHEMAS, schema), f"site/{name}")
+    wrong = shape_faults(document, validator(schema), f"site/{name}")
     faults.extend(Fault(_with_line(fault.where, site, name), fault.what) for fault in wrong)
     return {} if wrong else document
 
@@ -155,8 +154,7 @@ def _site_pitfalls(site: Path | None, pitfalls: tuple[Pitfall, ...], faults: lis
     for name in changes:
         if name not in known:
             faults.append(Fault(f"site/pitfalls.toml{_line_of(site, 'pitfalls.toml', name)}", f"{name!r} is no pitfall"))
-    changed = tuple(_changed(pitfall, changes[pitfall.id]) if pitfall.id in changes else pitfall for pitfall in pitfalls)
-    return changed
+    return tuple(_changed(pitfall, changes[pitfall.id]) if pitfall.id in changes else pitfall for pitfall in pitfalls)
 
 
 def _changed(pitfall: Pitfall, change: Mapping[str, Any]) -> Pitfall:

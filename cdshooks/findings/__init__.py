@@ -97,7 +97,7 @@ def _state(chart: Chart) -> State:
         checklist=checklist.check(chart, calcium, kidney, calcification),
         workup_tests=orders.questioned_tests(chart, calcification, "EXT", "MBIMG"),
         extended_tests=orders.questioned_tests(chart, calcification, "EXT"),
-        questioned_drugs=orders.questioned_drugs(chart, calcification),
+        questioned_drugs=orders.questioned_drugs(chart),
         baseline_lacking=lacking, baseline_stale=stale, baseline_unpaired=unpaired, requested=requested,
         kdigo_lacking=tuple(a for a in orders.KDIGO_SET if chart.fresh(a) is None and not orders.satisfied(a, requested)),
     )
@@ -263,7 +263,7 @@ def _history(state: State) -> Named:
     yield told("history.mass_histology", chart.has("neoplasm_histology"))
     setting = scope.skin_sign(chart) and scope.calciphylaxis_risk(chart, state.kidney.stage)
     certain = whole and chart.complete("observations", "medication-requests", "medication-statements")
-    yield "calciphylaxis.setting", setting if setting or certain or not scope.skin_sign(chart) and whole else "risk or skin signs are not known for certain"
+    yield "calciphylaxis.setting", setting if setting or certain or (whole and not scope.skin_sign(chart)) else "risk or skin signs are not known for certain"
     days = chart.thresholds.lookback_days["imaging"]
     final = orders.imaged(chart, calcification, days, final=True)
     yield "imaging.of_site", final if final or chart.complete("reports") else "the reports did not come whole"

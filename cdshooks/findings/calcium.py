@@ -44,7 +44,7 @@ def read_calcium(chart: Chart) -> Calcium:
     reported = chart.fresh("calcium_adjusted")
     computed, albumin = adjusted_of(chart, total) if total is not None else (None, None)
     adjusted = _the_adjusted(chart, total, reported, computed)
-    discordant = _discordant(chart, total, reported, computed, ionised)
+    discordant = _discordant(chart, total, reported, computed)
     high = tuple(lab for lab in (total, adjusted, ionised) if lab is not None and is_high(lab) and not _overruled(chart, lab))
     low = tuple(
         lab for lab in (total, adjusted, ionised)
@@ -121,7 +121,7 @@ def _low_total_counts(chart: Chart, paired_albumin: Lab | None) -> bool:
     return high is None or high >= chart.thresholds.albumin["total_calcium_low_counts_from"]
 
 
-def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None, ionised: Lab | None) -> bool:
+def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None) -> bool:
     table = chart.thresholds
     for lab in (total, reported, computed):
         if lab is not None and (is_high(lab) or is_low(lab)) and _overruled(chart, lab):

@@ -25,7 +25,7 @@ def check(chart: Chart, calcium: Calcium, kidney: Kidney, calcification: Calcifi
     return {
         "adult": _adult(chart),
         "fresh": _fresh(chart),
-        "calcium": calcium_module.proven_normal(chart, calcium) or _albumin(chart, calcium),
+        "calcium": calcium_module.proven_normal(chart, calcium) or _albumin(chart),
         "phosphate": _phosphate(chart),
         "paired": _paired(chart, calcium),
         "kidney": kidney_module.proven_normal(chart, kidney),
@@ -53,7 +53,7 @@ def _fresh(chart: Chart) -> str:
     return f"not fresh, final and usable: {', '.join(missing)}" if missing else ""
 
 
-def _albumin(chart: Chart, calcium: Calcium) -> str:
+def _albumin(chart: Chart) -> str:
     """Adjustment is unreliable at the extremes of albumin; then a fresh ionised calcium in range is needed besides."""
     albumin, table = chart.proven("albumin"), chart.thresholds.albumin
     if albumin is None or albumin.comparator:

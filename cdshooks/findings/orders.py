@@ -33,7 +33,7 @@ def in_group(chart: Chart, group: str) -> tuple[Order, ...]:
     return tuple(order for order in chart.in_play if group in groups_of(chart, order))
 
 
-def about_calcification(chart: Chart, order: Order, calcification: Calcification, unstated: bool) -> bool:
+def about_calcification(chart: Chart, order: Order, unstated: bool) -> bool:
     """Whether every reason of an order is the calcification; an order without a reason counts when `unstated` says so."""
     if not order.reasons:
         return unstated
@@ -46,17 +46,17 @@ def questioned_tests(chart: Chart, calcification: Calcification, *groups: str) -
     recent = recorded_within(calcification, chart, chart.thresholds.lookback_days["calcification_recent"])
     return tuple(
         order for order in chart.in_play
-        if groups_of(chart, order) & set(groups) and about_calcification(chart, order, calcification, recent)
+        if groups_of(chart, order) & set(groups) and about_calcification(chart, order, recent)
     )
 
 
-def questioned_drugs(chart: Chart, calcification: Calcification) -> tuple[Order, ...]:
+def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
     """Draft drugs (and parathyroidectomy) that treat a metabolic disease, given for the calcification or for no stated reason."""
     def questioned(order: Order) -> bool:
         plain = order.categories & METABOLIC_DRUGS or "proc-ptx" in order.categories
         if plain:
-            return about_calcification(chart, order, calcification, unstated=True)
-        return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, calcification, unstated=False)
+            return about_calcification(chart, order, unstated=True)
+        return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, unstated=False)
 
     return tuple(order for order in chart.in_play if questioned(order))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..findings import TEXTS
 from .engine import faults_of
 from .model import Arbitration, Card, Evidence, Line, Pitfall, Source, Suggestion, Variant, Vignette
 
+SCHEMAS = files("cdshooks") / "content" / "schemas"
 INTERPOLATION = re.compile(r"\{([^{}]+)\}")
 REQUIRED_KINDS = ("fires", "quiet", "limit-below", "limit", "limit-above", "unknown")
 KEEP_SENTENCE = "Keep the test if you suspect a systemic disorder."
@@ -34,9 +36,9 @@ def read_toml(file: Traversable, shown: str, faults: list[Fault]) -> dict[str, A
 
 
 @cache
-def validator(folder: Traversable, name: str) -> Draft202012Validator:
+def validator(name: str) -> Draft202012Validator:
     """The compiled schema of a kind of file."""
-    return Draft202012Validator(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+    return Draft202012Validator(json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def shape_faults(document: Mapping[str, Any], schema: Draft202012Validator, shown: str) -> list[Fault]:
@@ -55,7 +57,7 @@ def _numbers(value: Any) -> Any:
 
 
 def load_pitfalls(
-    folder: Traversable, schemas: Traversable, shown: str, *, mappings: Mappings, overrides: Iterable[str], orderables: Iterable[str],
+    folder: Traversable, shown: str, *, mappings: Mappings, overrides: Iterable[str], orderables: Iterable[str],
     faults: list[Fault],
 ) -> tuple[Pitfall, ...]:
     """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out."""
@@ -63,7 +65,7 @@ def load_pitfalls(
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name):
         where = f"{shown}/{file.name}"
         document = read_toml(file, where, faults)
-        wrong = shape_faults(document, validator(schemas, "pitfall"), where) if document else []
+        wrong = shape_faults(document, validator("pitfall"), where) if document else []
         faults.extend(wrong)
         if document and not wrong:
             documents[where] = document
