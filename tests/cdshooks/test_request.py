@@ -1,0 +1,150 @@
+"""Bytes to a HookRequest, or every fault at once."""
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cdshooks.errors import RequestError
+from cdshooks.request import HOOKS, HookRequest, explain_faults, parse_request, request_schema
+
+BUNDLE = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ServiceRequest", "id": "a"}}]}
+
+
+def call(hook: str = "order-select", **context: Any) -> dict[str, Any]:
+    own = {"userId": "Practitioner/1", "patientId": "1", "selections": ["ServiceRequest/a"], "draftOrders": BUNDLE}
+    return {"hook": hook, "hookInstance": "F3A1C2D4-77AA-11EE-B962-0242AC120002", "context": own | context}
+
+
+def read(document: Any, hook: str = "order-select") -> HookRequest:
+    return parse_request(document if isinstance(document, bytes) else json.dumps(document).encode(), f"our-{hook}", hook)
+
+
+def faults(document: Any, hook: str = "order-select") -> dict[str, str]:
+    with pytest.raises(RequestError) as caught:
+        read(document, hook)
+    return {issue.expression: issue.text for issue in caught.value.issues}
+
+
+def test_everything_of_a_call_is_read() -> None:
+    prefetch = {"observations": None, "patient": {"resourceType": "Patient"}}
+    authorization = {"access_token": "top-secret", "token_type": "Bearer", "expires_in": 1, "scope": "", "subject": "us"}
+    request = read(call(encounterId="e.1") | {"prefetch": prefetch, "fhirServer": "https://x.test/r4/", "fhirAuthorization": authorization})
+    assert (request.service, request.hook, request.patient_id, request.user_id) == ("our-order-select", "order-select", "1", "Practitioner/1")
+    assert (request.encounter_id, request.selections, request.fhir_server, request.has_token) == ("e.1", ("ServiceRequest/a",), "https://x.test/r4", True)
+    assert bytes(request.prefetch["observations"]) == b"null" and json.loads(bytes(request.prefetch["patient"])) == prefetch["patient"]
+    assert [json.loads(bytes(bundle)) for bundle in request.draft_bundles] == [BUNDLE]
+    assert request.warnings == () and "top-secret" not in repr(request)
+
+
+def test_a_decimal_of_a_draft_keeps_its_digits() -> None:
+    raw = json.dumps(call(draftOrders={"resourceType": "Bundle", "entry": [], "x": 0})).replace('"x": 0', '"x": 1.50').encode()
+    assert b"1.50" in bytes(read(raw).draft_bundles[0])
+
+
+@pytest.mark.parametrize(("document", "expected"), [
+    ({}, {"hook", "hookInstance", "context"}),
+    ({"hook": "order-select", "hookInstance": "x", "context": {}}, {f"context.{name}" for name in ("userId", "patientId", "selections", "draftOrders")}),
+    (call(patientId="a/b", userId=" ", encounterId=[]), {"context.patientId", "context.userId", "context.encounterId"}),
+    (call(selections=[1, "ServiceRequest/a", None]), {"context.selections[0]", "context.selections[2]"}),
+    (call("order-sign"), {"hook"}),
+    (call() | {"fhirServer": "ftp://x", "prefetch": []}, {"fhirServer", "prefetch"}),
+    (call() | {"fhirServer": "https://u:p@x.test/r4"}, {"fhirServer"}),
+    (call() | {"fhirAuthorization": {}, "fhirServer": "https://x.test"}, {
+        f"fhirAuthorization.{name}" for name in ("access_token", "token_type", "expires_in", "scope", "subject")}),
+], ids=["nothing", "empty context", "bad ids", "bad selections", "other hook", "bad server and prefetch", "password in the server", "empty authorization"])
+def test_every_fault_is_named(document: Any, expected: set[str]) -> None:
+    assert faults(document).keys() == expected
+
+
+@pytest.mark.parametrize(("raw", "words"), [
+    (b"", "not JSON"), (b"\xff\xfe", "not UTF-8"), (b"[]", "must be a JSON object"), (b'{"a":NaN}', "NaN is no JSON number"),
+    (b"[" * 10_000, "nested too deeply"), (b'{"a": 1,}', "not JSON"),
+])
+def test_what_is_no_json_object_is_said_in_words(raw: bytes, words: str) -> None:
+    assert words in faults(raw)[""]
+
+
+def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+    said = faults(call(patientId="Mrs/Example", userId=["Mrs Example"]) | {"Mrs Example": 1, "fhirServer": "Mrs Example"})
+    assert said and "Example" not in str(said)
+
+
+@pytest.mark.parametrize("raw", [
+    b'{"hook":"a","hook":"b"}', b'{ "hook" : "a" , "hook" : "a" }', b'{"a":{"x":1,"y":2},"b":3,"a":{"x":1}}', b'{"a":[1,{"a":2}],"a":[1,{"a":2}]}',
+    b'{"\\u0061":1,"a":1}', b'{"a":",\\"b\\":1","a":2}',
+])
+def test_a_member_given_twice_is_refused(raw: bytes) -> None:
+    assert any("twice" in issue.text for issue in explain_faults(raw, "patient-view"))
+    with pytest.raises(RequestError):
+        read(raw, "patient-view")
+
+
+def test_names_that_repeat_at_different_levels_are_fine() -> None:
+    body = call() | {"patientId": "x", "context2": {"hook": 1}, "prefetch": {"hook": {"hook": {}}, "context": None}}
+    assert set(read(json.dumps(body, indent=3).encode()).prefetch) == {"hook", "context"}
+
+
+# Laws
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-10, 10**25) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+    | st.sampled_from(["Practitioner/1", "1", "Bearer", "https://x.test", "ServiceRequest/a", "Bundle", *HOOKS]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6,
+)
+MUTABLE = [("hook",), ("hookInstance",), ("context",), ("prefetch",), ("fhirServer",), ("fhirAuthorization",), ("extension",)] + [
+    ("context", name) for name in ("userId", "patientId", "encounterId", "selections", "draftOrders")] + [
+    ("context", "draftOrders", name) for name in ("resourceType", "entry")] + [
+    ("fhirAuthorization", name) for name in ("access_token", "token_type", "expires_in", "scope", "subject", "patient")]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> dict[str, Any]:
+    """A valid call with some members replaced or taken away."""
+    document = json.loads(json.dumps(call() | {"prefetch": {}, "fhirServer": "https://x.test", "fhirAuthorization": {
+        "access_token": "t", "token_type": "Bearer", "expires_in": 9, "scope": "s", "subject": "us"}}))
+    for path in draw(st.lists(st.sampled_from(MUTABLE), max_size=3)):
+        place = document
+        for name in path[:-1]:
+            place = place.get(name) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            if draw(st.booleans()):
+                place[path[-1]] = draw(JSON)
+            else:
+                place.pop(path[-1], None)
+    return dict(document)
+
+
+@given(raw=st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_law_any_bytes_are_a_request_or_refused(raw: bytes) -> None:
+    for hook in HOOKS:
+        with pytest.raises(RequestError) as caught:
+            read(raw, hook)
+        assert caught.value.issues
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(document=mutated(), indent=st.sampled_from([None, 0, 2]), hook=st.sampled_from(HOOKS))
+def test_law_the_happy_path_accepts_what_the_schema_accepts(document: dict[str, Any], indent: int | None, hook: str) -> None:
+    if document.get("hook") == "order-select":
+        document["hook"] = hook
+    try:
+        read(json.dumps(document, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass"), hook)
+        accepted = True
+    except RequestError as error:
+        accepted = False
+        assert error.issues and all("cannot be represented" not in issue.text for issue in error.issues), document
+    valid = jsonschema.Draft202012Validator(request_schema(hook)).is_valid(_without_nulls(document))
+    assert accepted == valid, document
+
+
+def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
+    def kept(members: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in members.items() if value is not None}
+
+    inner = {name: kept(value) if name in ("context", "fhirAuthorization") and isinstance(value, dict) else value for name, value in document.items()}
+    return kept(inner)
