@@ -98,7 +98,7 @@ class _Context(msgspec.Struct):
 
 
 class _SelectContext(_Context, kw_only=True):
-    selections: Annotated[list[_Text], Meta(min_length=1)]
+    selections: Annotated[tuple[_Text, ...], Meta(min_length=1)]
 
 
 class _Bundle(msgspec.Struct):
@@ -136,7 +136,7 @@ def _read(raw: bytes, service: str, hook: str) -> HookRequest:
     context = decoder.decode(_encode({key: value for key, value in context_members.items() if key != "draftOrders"}))
     drafts = None if hook == "patient-view" else context_members.get("draftOrders", _NULL)
     placed = frozenset[str]() if drafts is None else _draft_ids(drafts)
-    selections = tuple(context.selections) if hook == "order-select" else ()
+    selections = context.selections if isinstance(context, _SelectContext) else ()
     prefetch = members.get("prefetch", _NULL)
     return HookRequest(
         service=service, hook=hook, hook_instance=envelope.hookInstance,
@@ -219,7 +219,7 @@ def explain_faults(raw: bytes, hook: str) -> list[Issue]:
         return [Issue("structure", f"the body is not JSON: {error} is no JSON number")]
     except RecursionError:
         return [Issue("structure", "the body is nested too deeply")]
-    if not isinstance(document, dict):
+    if not isinstance(document, _Marked):
         return [Issue("structure", f"the body must be a JSON object, not {_kind(document)}")]
     issues = [*_repeated(document), *_shape_faults(document, hook)]
     return issues or [Issue("structure", "the body holds text or numbers that cannot be represented")]

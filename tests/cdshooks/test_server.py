@@ -111,15 +111,16 @@ def test_two_workers_share_the_port_and_sigint_stops_both(tmp_path: Path) -> Non
 
 
 def test_a_call_in_hand_is_finished_before_the_stop(tmp_path: Path) -> None:
-    with serving(tmp_path, "--demo") as (url, process):
+    with serving(tmp_path, "--demo", CDSHOOKS_MAX_BODY_BYTES="100000000") as (url, process):
         status, body = ask(f"{url}/demo/requests/hypercalcaemia.json")
         assert status == 200
-        observations = body["prefetch"]["observations"]["entry"]
-        body["prefetch"]["observations"]["entry"] = observations * 2000  # some seconds of sending and reading
+        body["prefetch"]["observations"]["entry"] *= 10_000  # long enough to be interrupted
+        body = json.dumps(body).encode()
         answers: list[int] = []
         caller = threading.Thread(target=lambda: answers.append(ask(f"{url}/cds-services/{SERVICE}", body)[0]))
         caller.start()
-        time.sleep(0.1)
+        time.sleep(0.2)
+        assert not answers
         process.terminate()
         caller.join(30)
         assert answers == [200]

@@ -1,6 +1,7 @@
 """Settings: read once, refused with words, secrets hidden."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from cdshooks.settings import Settings, is_loopback, load_settings, unknown_sett
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine that runs the tests, and no `.env`."""
-    import os
-
     for name in list(os.environ):
         if name.upper().startswith("CDSHOOKS_"):
             monkeypatch.delenv(name)
@@ -104,7 +103,7 @@ def test_the_public_url_follows_the_listener_unless_it_is_set(monkeypatch: pytes
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_settings().auth = "none"  # type: ignore[misc]
+        load_settings().auth = "none"
 
 
 def test_misspelt_names_are_told() -> None:

@@ -51,8 +51,8 @@ def _crash(*_: object) -> None:
 ], ids=lambda value: str(value) if isinstance(value, int) else "")
 @pytest.mark.parametrize("origins", [ORIGIN, "*"])
 def test_N03_refusals_carry_the_headers_too(status: int, ask: object, origins: str) -> None:
-    settings = Settings(_env_file=None, auth="none", cors_origins=origins, max_body_bytes=10_000)  # type: ignore[call-arg]
-    response = ask(create_app(settings, content(), answer=_crash).test_client())  # type: ignore[operator,arg-type]
+    settings = Settings(_env_file=None, auth="none", cors_origins=origins, max_body_bytes=10_000)  # type: ignore[call-arg,arg-type]
+    response = ask(create_app(settings, content(), answer=_crash).test_client())  # type: ignore[operator]
     assert response.status_code == status and response.headers["Access-Control-Allow-Origin"] == origins
 
 

@@ -196,7 +196,7 @@ def _crashing(*_: Any) -> Any:
 
 
 def test_R23_a_crash_is_500_with_an_incident_and_no_data(caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(_env_file=None, auth="none", cors_origins="*"), content(), answer=_crashing)  # type: ignore[call-arg]
+    app = create_app(Settings(_env_file=None, auth="none", cors_origins=("*",)), content(), answer=_crashing)  # type: ignore[call-arg]
     with caplog.at_level(logging.INFO):
         response = post(call(), at=app.test_client(), headers={"Origin": "https://a.example"})
     assert response.status_code == 500 and response.headers["Access-Control-Allow-Origin"] == "*"

@@ -1,6 +1,7 @@
 """What came by prefetch and what it means, case by case (P02, P03, P05-P09, P11, P12, P14-P16, P20, P26, P28); nothing is fetched."""
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
@@ -10,7 +11,7 @@ from cdshooks.prefetch import read_prefetch
 from cdshooks.request import parse_request
 from tests.builders import ask, content
 
-from .service import Json, call, cards, condition, example, issues, json, named, path_of, post, searchset, topics, vignette
+from .service import Json, call, cards, condition, example, issues, named, path_of, post, searchset, topics, vignette
 
 CLASSIC = """
 age: 26 female
@@ -26,7 +27,7 @@ labs 1 d ago: calcium 15.0 mg/dL, albumin 4.0 g/dL
 orders: pth
 """
 AUTHORIZATION = {"access_token": "opaque-secret", "token_type": "Bearer", "expires_in": 240, "scope": "user/*.read", "subject": "us"}
-ACCESS = {"fhirServer": "https://ehr.test/fhir/r4", "fhirAuthorization": AUTHORIZATION}
+ACCESS: Json = {"fhirServer": "https://ehr.test/fhir/r4", "fhirAuthorization": AUTHORIZATION}
 FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout", "details": {"text": "Lab index did not answer"}}]}
 
 
