@@ -71,7 +71,7 @@ def _servers() -> dict[str, tuple[list[str], str]]:
         "floor: Flask + orjson, granian": (
             [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", port, "--workers", "1", "--no-access-log", "bench.floor:app"],
             "/cds-services/floor"),
-        "service": ([str(BIN / "cdshooks"), "serve", "--demo", "--port", port], f"/cds-services/{SERVICE}"),
+        "service": ([sys.executable, "-m", "cdshooks", "serve", "--demo", "--port", port], f"/cds-services/{SERVICE}"),
     }
 
 

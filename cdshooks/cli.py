@@ -37,7 +37,7 @@ def main() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen at.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Worker processes; one for each processor core is a good number.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Worker processes; one for each core is a good number.")
 @click.option("--demo", is_flag=True, help="No authentication, any CORS origin, sample patients; on loopback only, unless forced.")
 def serve(host: str, port: int, workers: int, demo: bool) -> None:
     """Serve the hooks in production quality until interrupted."""

@@ -140,9 +140,7 @@ def _demand(holds: object) -> None:
 
 def _fault(field: str, value: Any) -> str:
     info = Settings.model_fields[field]
-    if "SecretStr" in str(info.annotation):
-        shown = "(hidden)"
-    else:
-        shown = repr(",".join(value) if isinstance(value, tuple) else str(value))
+    secret = "SecretStr" in str(info.annotation)
+    shown = "(hidden)" if secret else repr(",".join(value) if isinstance(value, tuple) else str(value))
     name = f"--{field}" if field in ("host", "port", "demo") else f"{PREFIX}{field.upper()}"
     return f"{name}={shown} is not understood: it must be {info.description}"

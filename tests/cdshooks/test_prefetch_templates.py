@@ -55,7 +55,9 @@ def test_more_codes_than_one_url_holds_spill_over_with_the_vital_ones_first() ->
     assert all(url_length(template) < URL_LIMIT for template in made.values())
 
 
-@pytest.mark.parametrize(("code", "token"), [("K+", "K%2B"), ("a,b", "a%5C%2Cb"), ("x&y=z#?", "x%26y%3Dz%23%3F"), ("ä b", "%C3%A4%20b"), ("{{x}}", "%7B%7Bx%7D%7D")])
+@pytest.mark.parametrize(("code", "token"), [
+    ("K+", "K%2B"), ("a,b", "a%5C%2Cb"), ("x&y=z#?", "x%26y%3Dz%23%3F"), ("ä b", "%C3%A4%20b"), ("{{x}}", "%7B%7Bx%7D%7D"),
+])
 def test_a_local_code_cannot_break_the_query(code: str, token: str) -> None:
     made = templates(needs("sodium"), tables({("http://lab.example/codes", code): ResultCode("sodium")}))
     assert codes_in(made["observations"]) == [f"http://lab.example/codes|{token}"]

@@ -31,10 +31,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def address_of(url: str) -> tuple[str, int]:
+    return "127.0.0.1", int(url.rpartition(":")[2])
+
+
 def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.upper().startswith("CDSHOOKS_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "cdshooks", "serve", *options], cwd=folder, env=clean | environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        [sys.executable, "-m", "cdshooks", "serve", *options], cwd=folder,
+        env=clean | environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
 
@@ -157,7 +162,8 @@ def test_a_broken_site_overlay_never_goes_live(tmp_path: Path) -> None:
 
 
 def test_a_chunked_body_over_the_limit_is_413(tmp_path: Path) -> None:
-    with serving(tmp_path, "--demo", CDSHOOKS_MAX_BODY_BYTES="1000") as (url, _), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as line:
-        head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        line.sendall(head.encode() + b"".join(b"400\r\n" + b" " * 1024 + b"\r\n" for _ in range(4)) + b"0\r\n\r\n")
+    head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"400\r\n" + b" " * 1024 + b"\r\n" for _ in range(4)) + b"0\r\n\r\n"
+    with serving(tmp_path, "--demo", CDSHOOKS_MAX_BODY_BYTES="1000") as (url, _), socket.create_connection(address_of(url)) as line:
+        line.sendall(head.encode() + chunks)
         assert line.recv(64).startswith(b"HTTP/1.1 413")

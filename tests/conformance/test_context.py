@@ -109,7 +109,8 @@ def test_C07_guidance_is_about_the_selected_order_only() -> None:
     body = vignette(CLASSIC)
     about_pth = post(selecting(body, 0))
     assert topics(about_pth) == ["extended-metabolic-workup-low-yield"]
-    deleted = [action["resourceId"] for card in cards(about_pth) for s in card["suggestions"] for action in s.get("actions", ()) if action["type"] == "delete"]
+    actions = [action for card in cards(about_pth) for suggestion in card["suggestions"] for action in suggestion.get("actions", ())]
+    deleted = [action["resourceId"] for action in actions if action["type"] == "delete"]
     assert deleted == selecting(body, 0)["context"]["selections"]
     assert "extended-metabolic-workup-low-yield" not in topics(post(selecting(body, 1)))
 

@@ -98,7 +98,9 @@ def test_R12_only_post_calls_a_service(method: str) -> None:
     assert response.status_code == 405 and "POST" in response.headers["Allow"] and issues(response)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", "application/json; charset=utf-16", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("kind", [
+    "text/plain", "application/xml", "multipart/form-data", "application/json; charset=utf-16", "application/x-www-form-urlencoded",
+])
 def test_R13_other_media_types_are_415(kind: str) -> None:
     response = post(call(), content_type=kind)
     assert response.status_code == 415 and issues(response)
@@ -133,7 +135,9 @@ def test_R17_expires_in_as_a_string_is_tolerated_with_a_warning(caplog: pytest.L
     assert json.loads(caplog.messages[-1])["warnings"] == ["fhirAuthorization.expires_in is a string"]
 
 
-@pytest.mark.parametrize(("member", "value"), [("token_type", "mac"), ("expires_in", "soon"), ("expires_in", 1.5), ("access_token", ""), ("scope", 5)])
+@pytest.mark.parametrize(("member", "value"), [
+    ("token_type", "mac"), ("expires_in", "soon"), ("expires_in", 1.5), ("access_token", ""), ("scope", 5),
+])
 def test_R18_a_malformed_authorization_is_400_and_named(member: str, value: Any) -> None:
     response = post(call(fhirServer=SERVER, fhirAuthorization=AUTHORIZATION | {member: value}))
     assert response.status_code == 400 and named(response) == {f"fhirAuthorization.{member}"}
@@ -184,7 +188,8 @@ def test_R22_what_cannot_be_read_is_refused_wherever_it_stands(where: str, value
 
 @pytest.mark.parametrize("number", ["1e400", "-1e-400", "9" * 5000, "0." + "1" * 5000])
 def test_R22_odd_numbers_never_break_the_service(number: str) -> None:
-    observation = '{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p-417"},"code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},' \
+    observation = '{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p-417"},' \
+                  '"code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},' \
                   f'"status":"final","effectiveDateTime":"2026-06-10","valueQuantity":{{"value":{number},"code":"mg/dL","system":"http://unitsofmeasure.org"}}}}'
     bundle = f'{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{observation}}}]}}'
     body = json.dumps(call()).replace('"observations": null', f'"observations": {bundle}')

@@ -80,7 +80,9 @@ def test_P05_null_means_none_on_file() -> None:
     assert post(example(1)).status_code == 200
 
 
-@pytest.mark.parametrize("bundle", [searchset(), {"resourceType": "Bundle", "type": "searchset", "total": 0}, {"resourceType": "Bundle", "entry": None}])
+@pytest.mark.parametrize("bundle", [
+    searchset(), {"resourceType": "Bundle", "type": "searchset", "total": 0}, {"resourceType": "Bundle", "entry": None},
+])
 def test_P06_an_empty_searchset_means_the_same(bundle: Json) -> None:
     assert state_of(bundle) == "empty"
     assert cards(post(call(prefetch={"observations": bundle, "conditions": bundle}))) == []
@@ -121,7 +123,8 @@ def test_P08_a_failed_optional_query_reassures_nobody_but_is_200() -> None:
 
 
 @pytest.mark.parametrize(("severity", "alone", "with_data"), [
-    ("warning", "empty", "present"), ("information", "empty", "present"), ("error", "unavailable", "incomplete"), ("fatal", "unavailable", "incomplete"),
+    ("warning", "empty", "present"), ("information", "empty", "present"),
+    ("error", "unavailable", "incomplete"), ("fatal", "unavailable", "incomplete"),
 ])
 def test_P09_outcome_entries_are_never_data(severity: str, alone: str, with_data: str) -> None:
     assert state_of({"resourceType": "Bundle", "total": 0, "entry": [outcome_entry(severity)]}) == alone
@@ -154,7 +157,9 @@ def test_P14_a_key_that_was_not_advertised_is_ignored() -> None:
     assert topics(post(body)) == before == [LOW_YIELD]
 
 
-@pytest.mark.parametrize("value", [..., {}, "x", [], 5, True, {"resourceType": "Patient"}, {"resourceType": None}, {"resourceType": "Bundle", "entry": {}}, [None]])
+@pytest.mark.parametrize("value", [
+    ..., {}, "x", [], 5, True, {"resourceType": "Patient"}, {"resourceType": None}, {"resourceType": "Bundle", "entry": {}}, [None],
+])
 def test_P15_what_was_not_asked_for_counts_as_missing(value: Any) -> None:
     assert state_of(value) == "absent"
     body = call(prefetch={"conditions": None} | ({} if value is ... else {"observations": value}))
@@ -163,7 +168,8 @@ def test_P15_what_was_not_asked_for_counts_as_missing(value: Any) -> None:
 
 
 def test_P15_a_read_must_bring_its_own_type() -> None:
-    assert (state_of({"resourceType": "Patient", "id": "p"}, "patient"), state_of({"resourceType": "Observation"}, "patient")) == ("present", "absent")
+    assert state_of({"resourceType": "Patient", "id": "p"}, "patient") == "present"
+    assert state_of({"resourceType": "Observation"}, "patient") == "absent"
 
 
 @pytest.mark.parametrize("lifetime", [0, -5, 300])
