@@ -25,6 +25,7 @@ SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel
 MARKDOWN = re.compile(r"[\\`*_\[\]{}|~#]")
 HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+UNMARKED = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "{": "(", "}": ")"} | dict.fromkeys("\\`*_|~#", " "))
 LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
 BLANKS = re.compile(r"[\s\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
@@ -98,7 +99,7 @@ def _text(name: str, findings: Findings) -> str:
 
 def _plain(text: str) -> str:
     """Chart text for a summary: one line, no characters that a client might take for markup."""
-    return BLANKS.sub(" ", text).replace("<", "‹").replace(">", "›").strip()
+    return BLANKS.sub(" ", text.translate(UNMARKED)).strip()
 
 
 def escape(text: str) -> str:

@@ -574,7 +574,7 @@ def _histories(
     status: str, onset: Moment | None, recorded: Moment | None,
 ) -> None:
     names, regions, sent = reading.sites(body_site, concept)
-    display = text_of(concept)
+    display = told.display or text_of(concept)
     for category in categories:
         reading.histories[category].append(History(
             category, item.name, f"{told.system}|{told.code}", display, active=status not in OVER, status=status, onset=onset, recorded=recorded,

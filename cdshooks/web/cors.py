@@ -25,11 +25,11 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
 
     @app.after_request
     def allow_origin(response: Response) -> Response:
-        origin = request.headers.get("Origin")
         if "*" in allowed:
             response.headers["Access-Control-Allow-Origin"] = "*"
         elif allowed:
             response.headers["Vary"] = "Origin"
+            origin = request.headers.get("Origin")
             if origin in allowed:
                 response.headers["Access-Control-Allow-Origin"] = origin
         return response

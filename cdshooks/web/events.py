@@ -4,6 +4,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,30 +24,32 @@ def register(app: Flask, digest: str) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
-        if LOG.isEnabledFor(logging.INFO) and ("service" in g or response.status_code >= 400):
-            LOG.info(msgspec.json.encode(_event(response, digest)).decode())
+        noted = vars(g)
+        if LOG.isEnabledFor(logging.INFO) and ("service" in noted or response.status_code >= 400):
+            LOG.info(msgspec.json.encode(_event(noted, response.status_code, digest)).decode())
         return response
 
 
-def _event(response: Response, digest: str) -> dict[str, Any]:
+def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]:
+    """`noted` is what the views left in `flask.g`."""
     event: dict[str, Any] = {
-        "event": "hook" if "service" in g else "error",
+        "event": "hook" if "service" in noted else "error",
         "method": request.method,
-        "status": response.status_code,
-        "ms": round(1000 * (time.perf_counter() - g.started), 2),
+        "status": status,
+        "ms": round(1000 * (time.perf_counter() - noted["started"]), 2),
         "content": digest,
     }
-    # A path that matches no route is the client's own text, and might hold anything.
+    # Only the route: a path is the client's own text, and might hold anything.
     if request.url_rule is not None:
         event["route"] = request.url_rule.rule
-    if "service" in g:
-        event |= {"service": g.service.id, "hook": g.service.hook}
-    if "hook_request" in g:
-        event |= _of_request(g.hook_request)
-    if "answer" in g:
-        event |= _of_answer(g.answer)
-    if "incident" in g:
-        event["incident"] = g.incident
+    if "service" in noted:
+        event |= {"service": noted["service"].id, "hook": noted["service"].hook}
+    if "hook_request" in noted:
+        event |= _of_request(noted["hook_request"])
+    if "answer" in noted:
+        event |= _of_answer(noted["answer"])
+    if "incident" in noted:
+        event["incident"] = noted["incident"]
     return event
 
 

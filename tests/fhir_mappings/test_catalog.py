@@ -1,0 +1,180 @@
+"""The catalog: every verified code is in it with its source, every check can fail, and a site's overlay is merged or refused."""
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_mappings import ContentError, load_mappings
+from fhir_mappings.checks import ROW_CHECKS, claimed_twice, mod10_holds, units_fit, verhoeff_holds
+from fhir_mappings.loading import SITE_COLUMNS
+from fhir_mappings.mappings import ICD10, LOINC, SNOMED, Analyte, Band, Factor, Row
+
+from ..shared_data import SHARED, needs_shared
+from .builders import ICD10CM, mappings, observation, read
+
+ROWS = mappings().rows
+LISTS = sorted((SHARED / "codes").glob("*.csv")) if SHARED.is_dir() else []
+NOT_SHIPPED = ("unverified_or_disproved.csv", "unverified_round2.csv")
+VERIFIED = [file for file in LISTS if file.name not in NOT_SHIPPED]
+
+
+def _read(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+
+
+@needs_shared
+@pytest.mark.parametrize("file", VERIFIED, ids=lambda file: file.name)
+def test_every_row_of_the_verified_lists_is_in_the_catalog(file: Path) -> None:
+    known = {(row.system, row.code): row for row in ROWS}
+    rows = [row for row in _read(file) if row["code"] and not row["concept_key"].startswith("bodysite")]
+    assert rows
+    assert [(row["system"], row["code"]) for row in rows if (row["system"], row["code"]) not in known] == []
+
+
+@needs_shared
+def test_rows_that_are_provisional_are_inactive_unless_another_list_verifies_them() -> None:
+    used = {(row.system, row.code) for row in ROWS if row.use == "use"}
+    rows = _read(SHARED / "codes/history_snomed_provisional.csv")
+    verified = {row["code"] for row in _read(SHARED / "codes/history_calcification_snomed.csv") if "VERIFIED" in row["note"]}
+    verified |= {row["code"] for row in _read(SHARED / "codes/history_more_snomed.csv") if "PROVISIONAL" not in row["note"]}
+    assert [row["code"] for row in rows if (row["system"], row["code"]) in used and row["code"] not in verified] == []
+
+
+@needs_shared
+@pytest.mark.parametrize("name", NOT_SHIPPED)
+def test_codes_that_were_disproved_or_not_verified_are_not_in_the_catalog(name: str) -> None:
+    shipped = {row["code"] for file in VERIFIED for row in _read(file)}
+    known = {(row.system, row.code) for row in ROWS}
+    rows = [row for row in _read(SHARED / "codes" / name) if row["code"] and row["code"] not in shipped]
+    assert [row["code"] for row in rows if (row["system"], row["code"]) in known] == []
+
+
+def test_every_row_has_a_source_and_its_official_text_where_it_may_be_shipped() -> None:
+    assert [row.origin for row in ROWS if not row.source] == []
+    assert [row.origin for row in ROWS if row.system in (LOINC, SNOMED, ICD10CM) and not row.display] == []
+    assert [row.origin for row in ROWS if row.system == ICD10 and row.display] == []
+
+
+@pytest.mark.parametrize("analyte", [a for a in mappings().analytes.values() if a.factors], ids=lambda a: a.id)
+def test_every_analyte_that_is_read_has_codes(analyte: Analyte) -> None:
+    assert [row for row in ROWS if row.kind == "analyte" and row.concept == analyte.id and row.use == "use"]
+
+
+def test_every_category_that_the_rows_name_exists_and_is_used() -> None:
+    named = {row.concept for row in ROWS if row.kind == "history"}
+    assert set(mappings().histories) - named <= {"amputation"}
+
+
+@given(st.integers(1, 9_999_999))
+def test_a_changed_digit_breaks_the_loinc_check(number: int) -> None:
+    right = [digit for digit in range(10) if mod10_holds(f"{number}-{digit}")]
+    assert len(right) == 1
+
+
+@given(st.integers(10_000, 10**12), st.integers(0, 9))
+def test_a_changed_digit_breaks_the_snomed_check(number: int, shift: int) -> None:
+    right = next(digit for digit in range(10) if verhoeff_holds(f"{number}{digit}"))
+    assert verhoeff_holds(f"{number}{(right + shift) % 10}") is (shift == 0)
+
+
+def _row(**changes: object) -> Row:
+    made = {"system": LOINC, "code": "17861-6", "display": "Calcium [Mass/volume] in Serum or Plasma", "kind": "analyte", "concept": "calcium_total", "use": "use",
+            "source": "s", "origin": "t line 2", "attributes": frozenset({"property:mass"})}
+    return Row(**(made | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    pytest.param(_row(code="17861-5"), "check digit", id="a LOINC check digit"),
+    pytest.param(_row(system=SNOMED, code="31541008", kind="history", concept="granulomatous_disease"), "check digit", id="a SNOMED CT check digit"),
+    pytest.param(_row(system=ICD10CM, code="M3", kind="history"), "no ICD-10 code", id="half an ICD code"),
+    pytest.param(_row(source=""), "no source", id="no source"),
+    pytest.param(_row(display=""), "no display", id="no display"),
+    pytest.param(_row(code="17865-7", concept="calcium_ionised", display="Glucose [Mass/volume] in Serum or Plasma --8 hours fasting"), "does not speak of", id="fasting glucose as ionised calcium"),
+    pytest.param(_row(code="17862-4", display="Calcium [Mass/volume] in Urine"), "another specimen", id="urine as serum"),
+    pytest.param(_row(attributes=frozenset({"property:molar"})), "the name says mass", id="mass said to be molar"),
+])
+def test_a_named_check_finds_the_fault(row: Row, said: str) -> None:
+    assert any(said in what for rule in ROW_CHECKS for what in rule(row))
+
+
+def test_a_code_claimed_twice_is_told_with_both_places() -> None:
+    ((row, what),) = claimed_twice([_row(), _row(concept="phosphate", origin="t line 9")])
+    assert (row.origin, "t line 2" in what) == ("t line 9", True)
+
+
+def test_a_code_may_tell_several_histories() -> None:
+    rows = [_row(kind="history", concept="infection"), _row(kind="history", concept="granulomatous_disease")]
+    assert list(claimed_twice(rows)) == []
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"factors": {"mmol/L": Factor(4)}}, "no factor of 1"), ({"plausible": (5, 4)}, "lower limit"), ({"bands": (Band(5, 4, source="s"),)}, "low is not below"),
+    ({"bands": (Band(4, 5),)}, "no source"),
+])
+def test_an_analyte_that_makes_no_sense_is_told(changes: dict[str, object], said: str) -> None:
+    made = {"id": "x", "title": "x", "unit": "mg/dL", "plausible": (1, 2), "factors": {"mg/dL": Factor(1)}}
+    assert any(said in what for what in units_fit(Analyte(**(made | changes))))  # type: ignore[arg-type]
+
+
+# The site overlay
+
+
+def _site(folder: Path, *lines: str) -> Path:
+    (folder / "codes.csv").write_text("\n".join([",".join(SITE_COLUMNS), *lines]) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
+    merged = load_mappings(_site(tmp_path))
+    assert (merged.results, merged.history_codes, merged.order_codes) == (mappings().results, mappings().history_codes, mappings().order_codes)
+    assert load_mappings(tmp_path / "nowhere").digest == mappings().digest
+
+
+def test_a_local_code_is_added_a_row_retired_and_a_provisional_one_activated(tmp_path: Path) -> None:
+    merged = load_mappings(_site(
+        tmp_path, "urn:north,PHOS,Phosphate,analyte,phosphate,use,property:mass,local list,,add,our code,A. Smith",
+        "http://loinc.org,69405-9,,analyte,egfr,use,,,,retire,misused here,A. Smith",
+        "http://snomed.info/sct,237900002,calciphylaxis,history,calciphylaxis,use,,looked up,,activate,checked,A. Smith",
+    ))
+    found = merged.result("urn:north", "PHOS")
+    assert found is not None
+    assert found.analyte == "phosphate"
+    assert merged.result(LOINC, "69405-9") is None
+    assert merged.history(SNOMED, "237900002") == {"calciphylaxis"}
+    assert mappings().history(SNOMED, "237900002") == frozenset()
+    assert merged.digest != mappings().digest
+
+
+def test_every_fault_of_an_overlay_is_told_in_one_run_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ContentError) as caught:
+        load_mappings(_site(
+            tmp_path, "urn:north,A,x,analyte,phosphat,use,,s,,add,why,by", "http://loinc.org,2777-1,x,analyte,calcium_total,use,,s,,add,why,by",
+            "urn:north,B,x,analyte,phosphate,use,,s,,remove,why,by", "urn:north,C,x,analyte,phosphate,maybe,,s,,add,,",
+            "http://loinc.org,1-1,x,analyte,phosphate,use,,s,,retire,why,by", "http://loinc.org,2777-1,x,analyte,phosphate,use,,s,,activate,why,by",
+        ))
+    told = "\n".join(map(str, caught.value.faults))
+    for line, words in ((2, "phosphat"), (3, "already claimed"), (4, "action 'remove'"), (5, "use 'maybe'"), (6, "cannot retire"), (7, "not provisional")):
+        assert any(fault.where == f"site/codes.csv line {line}" and words in fault.what for fault in caught.value.faults), (line, words, told)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"system,code\n", b""], ids=["not UTF-8", "columns missing", "empty"])
+def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "codes.csv").write_bytes(raw)
+    with pytest.raises(ContentError) as caught:
+        load_mappings(tmp_path)
+    assert caught.value.faults[0].where.startswith("site/codes.csv")
+
+
+def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    text = ",".join(SITE_COLUMNS) + '\r\nurn:north,PHOS,"Phosphate, serum",analyte,phosphate,use,,local,,add,our code,A. Smith\r\n'
+    (tmp_path / "codes.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert load_mappings(tmp_path).result("urn:north", "PHOS") is not None
+
+
+def test_a_urine_calcium_is_refused_and_not_merely_unmapped() -> None:
+    (problem,) = read(observation("17862-4")).problems
+    assert (problem.reason, problem.detail, problem.category) == ("excluded", "urine", "calcium_total")
