@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -19,6 +21,7 @@ USER_TYPES = {
     "order-select": ("Practitioner", "PractitionerRole"),
     "order-sign": ("Practitioner", "PractitionerRole"),
 }
+MOST_FAULTS = 50  # an array of a million wrong items is told by its first few
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # Patterns are written for JSON Schema and Python alike: `$` alone would let a final line break pass in Python.
@@ -208,7 +211,14 @@ def _object(raw: bytes | Raw) -> dict[str, Raw]:
 
 
 def explain_faults(raw: bytes, hook: str) -> list[Issue]:
-    """Say everything that keeps `raw` from being a call of `hook`; never empty."""
+    """Say everything that keeps `raw` from being a call of `hook`: never nothing, and at most `MOST_FAULTS` and a few."""
+    try:
+        return _explain(raw, hook)
+    except RecursionError:
+        return [Issue("structure", "the body is nested too deeply")]
+
+
+def _explain(raw: bytes, hook: str) -> list[Issue]:
     try:
         document = json.loads(raw.decode(), object_pairs_hook=_marked, parse_constant=_refuse_constant, parse_int=_whole_number)
     except UnicodeDecodeError as error:
@@ -217,8 +227,6 @@ def explain_faults(raw: bytes, hook: str) -> list[Issue]:
         return [Issue("structure", f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})")]
     except _Constant as error:
         return [Issue("structure", f"the body is not JSON: {error} is no JSON number")]
-    except RecursionError:
-        return [Issue("structure", "the body is nested too deeply")]
     if not isinstance(document, _Marked):
         return [Issue("structure", f"the body must be a JSON object, not {_kind(document)}")]
     issues = [*_repeated(document), *_shape_faults(document, hook)]
@@ -247,8 +255,8 @@ class _Marked(dict[str, Any]):
 def _marked(pairs: list[tuple[str, Any]]) -> _Marked:
     marked = _Marked(pairs)
     if len(marked) < len(pairs):
-        names = [name for name, _ in pairs]
-        marked.repeated = tuple(name for name in marked if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)
+        marked.repeated = tuple(name for name, count in counted.items() if count > 1)[:MOST_FAULTS]
     return marked
 
 
@@ -266,8 +274,8 @@ def _known(expression: str, otherwise: str) -> str:
 
 
 def _shape_faults(document: dict[str, Any], hook: str) -> list[Issue]:
-    faults = [_issue(error) for error in _validator(hook).iter_errors(_without_nulls(document))]
-    return sorted(dict.fromkeys(faults), key=lambda issue: issue.expression)
+    found = islice(_validator(hook).iter_errors(_without_nulls(document)), MOST_FAULTS)
+    return sorted(dict.fromkeys(_issue(error) for error in found), key=lambda issue: issue.expression)
 
 
 def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:

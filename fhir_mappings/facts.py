@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -41,8 +43,7 @@ class Limits:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lab:
+class Lab(Struct, frozen=True, gc=False):
     """One usable laboratory value.
 
     `value` is exact, in the canonical unit of the analyte (catalog/analytes); with a `comparator` it is a bound, never a value to

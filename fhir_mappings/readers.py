@@ -4,7 +4,7 @@ A reader returns nothing only when no code is mapped (then the code is counted);
 """
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -29,11 +29,12 @@ TAKEN = frozenset({"active", "completed", "stopped", "on-hold", "intended", "unk
 TAKING = frozenset({"active", "intended", "in-progress", "on-hold", "recorded"})
 INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC", "SS", "inpatient", "emergency"})
 OUTPATIENT = frozenset({"AMB", "VR", "HH", "FLD", "PRENC", "ambulatory", "outpatient", "home", "field", "daytime", "virtual", "other"})
-REFERRED_TO = frozenset({"Condition", "Medication", "Location"})  # what references are followed to
+REFERRED_TO = frozenset({wire.Condition, wire.Medication, wire.Location})  # what references are followed to
 MAX_DEPTH = 16
 FUTURE = timedelta(hours=24)
 # A prescription that ended without saying when may have been taken for as long as one is usually valid.
 PRESCRIPTION = timedelta(days=365)
+NO_CODING = Coding()
 NO_FLAGS: frozenset[str] = frozenset()
 ATC_SUBSTANCE = 7  # an ATC code of seven characters names its substance
 
@@ -60,8 +61,18 @@ class _Item:
 
     resource: Any
     draft: bool
-    name: str
     container: _Item | None = None
+
+    @property
+    def kind(self) -> str:
+        return str(self.resource.__struct_config__.tag)
+
+    @property
+    def name(self) -> str:
+        """`Type/id`; of a contained resource the container's, with the fragment."""
+        if self.container is not None:
+            return f"{self.container.name}#{self.resource.id or '?'}"
+        return f"{self.kind}/{self.resource.id or '?'}"
 
 
 @dataclass(slots=True)
@@ -98,9 +109,10 @@ class _Reading:
     encounters: list[tuple[bool, Encounter]] = field(default_factory=list)
     specialties: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
-    unmapped: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
+    unmapped: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
     moments: dict[tuple[str, bool], Moment | None] = field(default_factory=dict)
+    patients: list[_Item] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.own_urls.add(f"Patient/{self.patient_id}")
@@ -153,18 +165,21 @@ class _Reading:
                 yield entry.resource, entry.full_url or "", depth + 1
 
     def _keep(self, resource: Any, url: str, draft: bool) -> None:
-        if isinstance(resource, wire.OperationOutcome):
+        if type(resource) is wire.OperationOutcome:
             if any(issue.severity in ("error", "fatal") for issue in resource.issue or ()):
                 self.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
             return
-        kind = resource.__struct_config__.tag
-        item = _Item(resource, draft, f"{kind}/{resource.id or '?'}")
-        self.items.append(item)
+        item = _Item(resource, draft)
+        kind = type(resource)
         if kind in REFERRED_TO:
             self.by_reference.setdefault(item.name, item)
             self.by_reference.setdefault(url, item)
-        elif kind == "Patient" and resource.id == self.patient_id and url:
-            self.own_urls.add(url)
+        if kind is wire.Patient:
+            self.patients.append(item)
+            if resource.id == self.patient_id and url:
+                self.own_urls.add(url)
+        elif kind in READERS:
+            self.items.append(item)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
         """Tell of a resource that does not have the shape of its type, with its analyte and time where they can still be seen."""
@@ -193,13 +208,11 @@ class _Reading:
     # The result
 
     def facts(self) -> Facts:
+        for item in self.patients:
+            _patient(item, self)
         for item in self.items:
-            if isinstance(item.resource, wire.Patient):
-                _patient(item, self)
-        for item in self.items:
-            reader = READERS.get(type(item.resource))
-            if reader is not None and self._owned(item):
-                reader(item, self)
+            if self._owned(item):
+                READERS[type(item.resource)](item, self)
         labs, contradictions = self._labs()
         self.problems.extend(contradictions)
         return Facts(
@@ -209,11 +222,11 @@ class _Reading:
             drafts=_distinct(self.drafts), orders=_distinct(self.orders), exposures=_distinct(self.exposures), reports=_distinct(self.reports),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
             specialties=frozenset(self.specialties), problems=_distinct(self.problems),
-            unmapped=dict(self.unmapped), fhir_version=self._version(),
+            unmapped=self.unmapped, fhir_version=self._version(),
         )
 
     def _version(self) -> str:
-        return next((version for version in ("DSTU2", "R5", "STU3", "R4") if self.versions[version]), "")
+        return next((version for version in ("DSTU2", "R5", "STU3", "R4") if version in self.versions), "")
 
     def _labs(self) -> tuple[dict[str, tuple[Lab, ...]], list[Problem]]:
         patient = self.patient or Patient(self.patient_id)
@@ -259,7 +272,7 @@ class _Reading:
     def _owned(self, item: _Item) -> bool:
         """Whether a resource belongs to the patient of the request; a problem tells when it does not, or does not say."""
         resource = item.resource
-        if not hasattr(resource, "subject"):
+        if type(resource) is wire.PractitionerRole:
             return True
         subject = resource.subject or getattr(resource, "patient", None)
         reference = subject.reference if subject is not None else None
@@ -291,13 +304,14 @@ class _Reading:
                 resource = wire.decode(raw)
             except wire.UNREADABLE:
                 continue
-            yield _Item(resource, item.draft, f"{item.name}#{resource.id or '?'}", container=item)
+            yield _Item(resource, item.draft, container=item)
 
     def count_unmapped(self, kind: str, concepts: Iterable[Concept | None]) -> None:
         for concept in concepts:
             for coding in codings(concept):
                 if coding.code:
-                    self.unmapped[kind, coding.system or "", coding.code] += 1
+                    key = kind, coding.system or "", coding.code
+                    self.unmapped[key] = self.unmapped.get(key, 0) + 1
 
     def categories(self, concept: Concept | None) -> tuple[frozenset[str], Coding | None]:
         """The history categories of a concept, and the coding that told the first of them."""
@@ -403,9 +417,9 @@ def _class_code(value: wire.EncounterClass | str | list[wire.EncounterClass] | N
 def _observation(item: _Item, reading: _Reading) -> None:
     resource: wire.Observation = item.resource
     if resource.encounter is not None:
-        reading.versions["R4"] += 1
+        reading.versions.add("R4")
     elif resource.context is not None:
-        reading.versions["STU3"] += 1
+        reading.versions.add("STU3")
     _value(resource, item, reading, resource)
     for component in resource.component or ():
         _value(component, item, reading, resource)
@@ -415,9 +429,8 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
     """Read one coded value: the Observation's own, or that of a component."""
     result, code = _result_of(source.code, reading, item)
     if result is None:
-        if _pregnancy(source, item, reading, observation):
-            return
-        reading.count_unmapped("Observation", [source.code])
+        if source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
+            reading.count_unmapped("Observation", (source.code,))
         return
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
@@ -475,7 +488,7 @@ def _flags(interpretation: Concepts) -> frozenset[str]:
 def _result_of(concept: Concept | None, reading: _Reading, item: _Item) -> tuple[ResultCode | None, Coding]:
     """What a coded value is. Codings of different analytes contradict each other: then it is a problem, and read as neither."""
     found: ResultCode | None = None
-    told = Coding()
+    told = NO_CODING
     for coding in codings(concept):
         result = reading.mappings.result(coding.system or "", coding.code or "")
         if result is None:
@@ -584,11 +597,11 @@ def _histories(
 
 def _tell_condition_version(resource: wire.Condition, reading: _Reading) -> None:
     if resource.patient is not None:
-        reading.versions["DSTU2"] += 1
+        reading.versions.add("DSTU2")
     elif isinstance(resource.clinical_status, str):
-        reading.versions["STU3"] += 1
+        reading.versions.add("STU3")
     elif resource.clinical_status is not None:
-        reading.versions["R4"] += 1
+        reading.versions.add("R4")
 
 
 def _code(value: Concept | str | None) -> str:
@@ -633,9 +646,9 @@ def _drug_concept(resource: Any, item: _Item, reading: _Reading) -> Concept | No
 
 def _tell_drug_version(resource: Any, reading: _Reading) -> None:
     if resource.medication is not None:
-        reading.versions["R5"] += 1
+        reading.versions.add("R5")
     elif resource.patient is not None or isinstance(resource, wire.MedicationOrder):
-        reading.versions["DSTU2"] += 1
+        reading.versions.add("DSTU2")
 
 
 def _medication_request(item: _Item, reading: _Reading) -> None:
@@ -676,7 +689,7 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
     if status not in TAKEN:
         return
     concept = _drug_concept(item.resource, item, reading)
-    kind = item.name.partition("/")[0]
+    kind = item.kind
     active = status in TAKING or status in ("unknown", "")
     found: frozenset[str] = frozenset()
     first: Coding | None = None
@@ -711,11 +724,11 @@ def _order_of_drug(item: _Item, reading: _Reading) -> None:
 def _service_request(item: _Item, reading: _Reading) -> None:
     resource: wire.ServiceRequest = item.resource
     if isinstance(resource, wire.DiagnosticOrder):
-        reading.versions["DSTU2"] += 1
+        reading.versions.add("DSTU2")
     elif isinstance(resource, wire.ProcedureRequest | wire.ReferralRequest):
-        reading.versions["STU3"] += 1
+        reading.versions.add("STU3")
     elif resource.code is not None:
-        reading.versions["R5" if resource.code.concept is not None else "R4"] += 1
+        reading.versions.add("R5" if resource.code.concept is not None else "R4")
     concepts = [resource.code, *(entry.code for entry in resource.item or ())]
     if not item.draft and (resource.status or "") in ("revoked", "entered-in-error", "draft", "unknown"):
         return
@@ -732,7 +745,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
                 found.append(known)
                 told = told or coding
     if not found:
-        reading.count_unmapped(item.name.partition("/")[0], concepts)
+        reading.count_unmapped(item.kind, concepts)
     _, regions, _ = reading.sites(body_site, None)
     order = Order(
         id=item.name, categories=frozenset().union(*(code.categories for code in found)), analytes=frozenset().union(*(code.analytes for code in found)),

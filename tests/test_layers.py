@@ -42,7 +42,7 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PLACES = {
-    "msgspec": ("fhir_mappings.wire", "cdshooks.request", "cdshooks.prefetch", "cdshooks.web."),
+    "msgspec": ("fhir_mappings.wire", "fhir_mappings.facts", "cdshooks.findings.calcium", "cdshooks.request", "cdshooks.prefetch", "cdshooks.web."),
     "jsonschema": ("fhir_mappings.loading", "cdshooks.pitfalls.loading", "cdshooks.request"),
     "cel_expr_python": ("cdshooks.pitfalls.engine",),
     "flask": ("cdshooks.web.", "cdshooks.app", "cdshooks.server"),

@@ -1,9 +1,11 @@
 """Calcium: total, albumin-adjusted and ionised, read together, because each of them can be the one that tells the truth."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from fhir_mappings import Lab, Limits, paired
 

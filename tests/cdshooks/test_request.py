@@ -91,6 +91,20 @@ def test_names_that_repeat_at_different_levels_are_fine() -> None:
     assert set(read(json.dumps(body, indent=3).encode()).prefetch) == {"hook", "context"}
 
 
+def test_a_flood_of_faults_is_cut_short() -> None:
+    assert len(faults(call(selections=[0] * 100_000))) <= 50
+    flood = b'{"a":1,' + b",".join(b'"%d":0,"%d":0' % (n, n) for n in range(50_000)) + b"}"
+    assert 0 < len(explain_faults(flood, "order-sign")) < 60
+
+
+@pytest.mark.parametrize("depth", [100, 500, 900, 5000])
+def test_depth_is_an_answer_or_a_refusal(depth: int) -> None:
+    deep = b"[" * depth + b"]" * depth
+    for name in (b'"patientId": "1"', b'"userId": "Practitioner/1"'):
+        with pytest.raises(RequestError):
+            read(json.dumps(call()).encode().replace(name, name.partition(b":")[0] + b":" + deep))
+
+
 # Laws
 
 JSON = st.recursive(

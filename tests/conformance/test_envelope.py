@@ -92,6 +92,12 @@ def test_R11_an_unknown_service_is_404_in_json(path: str) -> None:
     assert response.status_code == 404 and issues(response)[0]["code"] == "not-found"
 
 
+@pytest.mark.parametrize("hook", HOOKS)
+def test_F14_feedback_that_is_not_offered_is_404(hook: str) -> None:
+    response = client().post(f"{path_of(hook)}/feedback", json={"feedback": []})
+    assert response.status_code == 404 and issues(response)
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_R12_only_post_calls_a_service(method: str) -> None:
     response = client().open(path_of("patient-view"), method=method)

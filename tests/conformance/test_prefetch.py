@@ -1,4 +1,4 @@
-"""What came by prefetch and what it means, case by case (P02, P03, P05-P09, P11, P12, P14-P16, P20, P26, P28); nothing is fetched."""
+"""What came by prefetch and what it means, case by case (P01-P03, P05-P09, P11, P12, P14-P16, P20, P24, P26, P28); nothing is fetched."""
 from __future__ import annotations
 
 import json
@@ -50,6 +50,10 @@ def state_of(value: Any, key: str = "procedures") -> str:
 def outcome_entry(severity: str) -> Json:
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "processing", "details": {"text": "No rows matched"}}]}
     return {"resource": outcome, "search": {"mode": "outcome"}}
+
+
+def test_P01_with_everything_sent_nothing_is_called() -> None:
+    assert topics(post(vignette(CLASSIC) | ACCESS)) == [LOW_YIELD]
 
 
 @pytest.mark.parametrize("key", ["observations", "conditions"])
@@ -176,6 +180,12 @@ def test_P15_a_read_must_bring_its_own_type() -> None:
 def test_P16_P20_whatever_the_token_missing_data_is_412(lifetime: int) -> None:
     body = call(prefetch={"conditions": None}, **ACCESS) | {"fhirAuthorization": AUTHORIZATION | {"expires_in": lifetime}}
     assert post(body).status_code == 412
+
+
+def test_P24_absolute_references_are_those_of_the_patient() -> None:
+    body = vignette(CLASSIC)
+    absolute = json.loads(json.dumps(body).replace('"reference": "Patient/', '"reference": "https://ehr.test/fhir/r4/Patient/'))
+    assert absolute != body and topics(post(absolute | {"fhirServer": "https://ehr.test/fhir/r4"})) == [LOW_YIELD]
 
 
 def test_P26_a_required_bundle_of_other_patients_only_is_missing() -> None:
