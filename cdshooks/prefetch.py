@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from fhir_mappings.mappings import Mappings
+from fhir_mappings.wire import WholeBundle, whole_bundle
 
 from .errors import Issue, MissingDataError
 from .request import HookRequest
@@ -110,7 +111,7 @@ class Prefetch:
     it failed); "incomplete" (usable, but there is more, so nothing may reassure from it).
     """
 
-    chart: tuple[Raw, ...]
+    chart: tuple[Raw | WholeBundle, ...]
     states: Mapping[str, str] = field(default_factory=dict)
 
     def keys(self, *states: str) -> frozenset[str]:
@@ -152,6 +153,7 @@ class _Value:
 
     state: str
     says: tuple[str, ...] = ()
+    bundle: WholeBundle | None = None  # decoded on the way, so that it need not be decoded again
 
 
 class _Head(msgspec.Struct):
@@ -191,7 +193,7 @@ def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefet
     if missing:
         raise MissingDataError(issue for key, value in missing.items() for issue in _issues(key, value))
     return Prefetch(
-        chart=tuple(request.prefetch[key] for key, value in values.items() if value.state in ("present", "incomplete")),
+        chart=tuple(value.bundle or request.prefetch[key] for key, value in values.items() if value.state in ("present", "incomplete")),
         states={key: value.state for key, value in values.items()},
     )
 
@@ -207,6 +209,9 @@ def _judge(raw: Raw | None, expected: str) -> _Value:
         return _Value("absent")
     if raw == NULL:
         return _Value("empty")
+    bundle = whole_bundle(raw) if expected == "Bundle" and b"OperationOutcome" not in bytes(raw) else None
+    if bundle is not None:  # the common case: nothing is wrong with it, and no outcome is told
+        return _of_count(len(bundle.entry or ()), any(link.relation == "next" for link in bundle.link or ()), bundle.total, bundle)
     try:
         head = _head.decode(raw)
     except (msgspec.ValidationError, RecursionError):
@@ -225,9 +230,13 @@ def _judge_bundle(raw: Raw, head: _Head) -> _Value:
     data = len(entries) - len(outcomes)
     if failures:
         return _Value("incomplete" if data else "unavailable", failures)
-    if _has_next(head.link) or (isinstance(head.total, int) and head.total > len(entries)):
-        return _Value("incomplete")
-    return _Value("present" if data else "empty")
+    return _of_count(data, _has_next(head.link), head.total, None)
+
+
+def _of_count(data: int, has_next: bool, total: Any, bundle: WholeBundle | None) -> _Value:
+    if has_next or (isinstance(total, int) and total > data):
+        return _Value("incomplete", bundle=bundle)
+    return _Value("present" if data else "empty", bundle=bundle)
 
 
 def _has_next(links: Any) -> bool:

@@ -40,11 +40,11 @@ ATC_SUBSTANCE = 7  # an ATC code of seven characters names its substance
 
 
 def read_facts(
-    chart: Iterable[bytes], mappings: Mappings, *, patient: str, now: datetime, drafts: Iterable[bytes] = (),
+    chart: Iterable[bytes | wire.WholeBundle], mappings: Mappings, *, patient: str, now: datetime, drafts: Iterable[bytes] = (),
 ) -> Facts:
     """Read a patient's chart and the session's draft orders.
 
-    `chart` and `drafts` are JSON resources or Bundles (as bytes), in any order; `patient` is the logical id of the patient they must belong
+    `chart` and `drafts` are JSON resources or Bundles (as bytes, or Bundles already decoded), in any order; `patient` is the logical id of the patient they must belong
     to; `now` decides what lies in the future. Never raises: what cannot be read is a `Problem`.
     """
     reading = _Reading(mappings, patient, now)
@@ -119,13 +119,11 @@ class _Reading:
 
     # Opening: Bundles are unpacked without recursion, every resource is decoded on its own
 
-    def open(self, raw: bytes, draft: bool) -> None:
+    def open(self, raw: bytes | wire.WholeBundle, draft: bool) -> None:
         """Unpack a resource or a Bundle; a Bundle whose resources all have their shape is decoded in one go, any other piece by piece."""
-        try:
-            whole = wire.decode_whole(raw)
-        except wire.UNREADABLE:
-            whole = None
-        if whole is None or whole.resource_type != "Bundle":
+        whole = raw if isinstance(raw, wire.WholeBundle) else wire.whole_bundle(raw)
+        if whole is None:
+            assert not isinstance(raw, wire.WholeBundle)
             self._open_pieces([(raw, "", 0)], draft)
             return
         self._tell_next(whole)

@@ -299,6 +299,7 @@ class WholeBundle(Element):
     entry: list[WholeEntry] | None = None
     resource_type: Literal["Bundle"] | None = None
     id: str | None = None
+    total: Any = None
 
 
 class Peek(Struct):
@@ -313,6 +314,15 @@ decode_whole = msgspec.json.Decoder(WholeBundle).decode
 peek = msgspec.json.Decoder(Peek).decode
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 TYPES = frozenset(cls.__struct_config__.tag for cls in get_args(READ))
+
+
+def whole_bundle(raw: bytes) -> WholeBundle | None:
+    """Decode a Bundle in one go; None if it is none, or if any of its resources does not have the shape of its type."""
+    try:
+        bundle = decode_whole(raw)
+    except UNREADABLE:
+        return None
+    return bundle if bundle.resource_type == "Bundle" else None
 
 
 def codings(concept: Concept | None) -> list[Coding]:

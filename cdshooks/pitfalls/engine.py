@@ -101,8 +101,13 @@ class Evaluation:
     def holds(self, expression: str) -> bool | None:
         """True, False, or None when a finding that decides it is unknown."""
         if expression not in self._known:
-            value = self._compiled[expression].eval(self._activation).value()
-            self._known[expression] = value if isinstance(value, bool) else None
+            name = expression.removeprefix("!")
+            if name in VOCABULARY:  # a name alone, or its negation, needs no evaluation
+                found = self._values.get(name)
+                self._known[expression] = None if found is None else bool(found) is (name == expression)
+            else:
+                value = self._compiled[expression].eval(self._activation).value()
+                self._known[expression] = value if isinstance(value, bool) else None
         return self._known[expression]
 
     def line(self, expression: str) -> LineResult:

@@ -44,20 +44,28 @@ def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[s
     )
 
 
+def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What an ending server still had to say. `communicate` would lose the lines that reading the first one has buffered already."""
+    assert process.stdout is not None and process.stderr is not None
+    process.wait(timeout=30)
+    return process.stdout.read(), process.stderr.read()
+
+
 @contextmanager
 def serving(folder: Path, *options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server in its own process, ready: its URL and the process. It is stopped at the end, if it has not ended before."""
     port = free_port()
     process = start(folder, "--port", str(port), *options, **environment)
-    assert process.stdout is not None
+    assert process.stdout is not None and process.stderr is not None
     try:
-        line = process.stdout.readline()
-        assert line == f"CDS Hooks discovery: http://127.0.0.1:{port}/cds-services\n", process.communicate(timeout=10)
+        assert process.stdout.readline() == f"CDS Hooks discovery: http://127.0.0.1:{port}/cds-services\n"
         yield f"http://127.0.0.1:{port}", process
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=30)
+        rest_of(process)
+        process.stdout.close()
+        process.stderr.close()
 
 
 def ask(url: str, body: Any = None) -> tuple[int, Any]:
@@ -79,7 +87,7 @@ def test_demo_answers_its_samples_and_stops_gracefully(tmp_path: Path) -> None:
             assert (status, ask(f"{url}/cds-services/{service}", body)[0]) == (200, 200)
         assert ask(f"{url}/demo/requests/none.json")[0] == 404
         process.send_signal(signal.SIGTERM)
-        output, events = process.communicate(timeout=30)
+        output, events = rest_of(process)
         assert process.returncode == 0
         assert all(json.loads(line)["event"] in ("hook", "error") for line in events.splitlines())
         assert "--data-binary" in output
@@ -101,7 +109,7 @@ def test_without_authentication_configured_hook_calls_are_401_and_the_start_says
         assert ask(f"{url}/cds-services/{SERVICE}", {})[0] == 401
         assert ask(f"{url}/demo/requests")[0] == 404
         process.terminate()
-        output, _ = process.communicate(timeout=30)
+        output, _ = rest_of(process)
         assert "CDSHOOKS_AUTH=none" in output and "--demo" in output
 
 
@@ -109,7 +117,7 @@ def test_two_workers_share_the_port_and_sigint_stops_both(tmp_path: Path) -> Non
     with serving(tmp_path, "--workers", "2", CDSHOOKS_AUTH="none") as (url, process):
         assert {ask(f"{url}/cds-services/{SERVICE}", {})[0] for _ in range(20)} == {400}
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        rest_of(process)
         assert process.returncode == 0
         with pytest.raises(urllib.error.URLError):
             ask(f"{url}/healthz")
