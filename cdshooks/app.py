@@ -38,7 +38,6 @@ def create_app(
     """Wire the service. `clock`, `answer` and `new_id` are replaced by tests; `demo_requests` offers the sample patients' requests."""
     app = Flask("cdshooks", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = True
     app.url_map.merge_slashes = False  # done below, without the redirect that would lose a POST's body
     events.register(app, content.digest)
     cors.register(app, settings.cors_origins)
