@@ -2,6 +2,7 @@
 
 Usage: python -m bench.run [--seconds 8] [--rounds 3]       needs wrk (Debian: apt-get install wrk)
 """
+
 from __future__ import annotations
 
 import argparse
@@ -51,7 +52,10 @@ def main() -> None:
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
     body = Path(tempfile.mkdtemp(prefix="cdshooks-bench-")) / "body.json"
     body.write_bytes(encoded())
-    print(f"body: {body.stat().st_size / 1000:.0f} kB; {CONNECTIONS} connections, one worker each; {options.rounds} rounds of {options.seconds} s, alternating\n")
+    print(
+        f"body: {body.stat().st_size / 1000:.0f} kB; {CONNECTIONS} connections, one worker each; "
+        f"{options.rounds} rounds of {options.seconds} s, alternating\n"
+    )
     servers = _servers()
     rounds: dict[str, list[Load]] = {name: [] for name in servers}
     starts: list[float] = []
@@ -67,10 +71,25 @@ def _servers() -> dict[str, tuple[list[str], str]]:
     port = "{port}"
     return {
         "floor: Flask + orjson, gunicorn (4 threads)": (
-            [str(BIN / "gunicorn"), "-k", "gthread", "-w", "1", "--threads", "4", "-b", f"127.0.0.1:{port}", "bench.floor:app"], "/cds-services/floor"),
+            [str(BIN / "gunicorn"), "-k", "gthread", "-w", "1", "--threads", "4", "-b", f"127.0.0.1:{port}", "bench.floor:app"],
+            "/cds-services/floor",
+        ),
         "floor: Flask + orjson, granian": (
-            [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", port, "--workers", "1", "--no-access-log", "bench.floor:app"],
-            "/cds-services/floor"),
+            [
+                str(BIN / "granian"),
+                "--interface",
+                "wsgi",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                port,
+                "--workers",
+                "1",
+                "--no-access-log",
+                "bench.floor:app",
+            ],
+            "/cds-services/floor",
+        ),
         "service": ([sys.executable, "-m", "cdshooks", "serve", "--demo", "--port", port], f"/cds-services/{SERVICE}"),
     }
 
@@ -81,8 +100,9 @@ def _serving(command: list[str], path: str, body: Path, starts: list[float]) -> 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"CDSHOOKS_DATABASE_URL": f"sqlite:///{folder}/bench.db", "PYTHONPATH": str(HERE.parent)}
-        process = subprocess.Popen([part.format(port=port) for part in command], cwd=folder, env=environment,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [part.format(port=port) for part in command], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         try:
             url = f"http://127.0.0.1:{port}{path}"
             _until_answered(url, body, process)
@@ -164,8 +184,10 @@ def _print(rounds: dict[str, list[Load]], starts: list[float]) -> None:
     for name, loads in rounds.items():
         ratio = statistics.median(load.rps / base for load, base in zip(loads, floor, strict=True))
         middle = sorted(loads, key=lambda load: load.rps)[len(loads) // 2]
-        print(f"| {name} | {middle.rps:.0f} | {ratio:.2f} | {middle.p50_us / 1000:.2f} | {middle.p99_us / 1000:.2f} | {middle.cpu_ms:.2f} "
-              f"| {middle.rss_mb:.0f} | {sum(load.errors for load in loads)} |")
+        print(
+            f"| {name} | {middle.rps:.0f} | {ratio:.2f} | {middle.p50_us / 1000:.2f} | {middle.p99_us / 1000:.2f} | {middle.cpu_ms:.2f} "
+            f"| {middle.rss_mb:.0f} | {sum(load.errors for load in loads)} |"
+        )
     print(f"\nstart to first answered hook: {statistics.median(starts):.2f} s (median of {len(starts)})")
 
 

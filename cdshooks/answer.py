@@ -1,4 +1,5 @@
 """The straight line from a hook request to its cards; HTTP, `explain`, replay and the tests all call this one function."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -36,7 +37,12 @@ def answer(request: HookRequest, prefetch: Prefetch, content: Content, now: date
     """
     facts = read_facts(prefetch.chart, content.mappings, patient=request.patient_id, now=now, drafts=request.draft_bundles)
     findings = find(
-        facts, content.mappings, content.thresholds, now, hook=request.hook, selections=frozenset(request.selections),
+        facts,
+        content.mappings,
+        content.thresholds,
+        now,
+        hook=request.hook,
+        selections=frozenset(request.selections),
         incomplete=prefetch.not_whole(encounter_named=bool(request.encounter_id)),
     )
     evaluation = content.engine.evaluation(findings.values)

@@ -1,4 +1,5 @@
 """The only place that wires: settings and content in, a Flask application out. Importing it starts nothing and reads no environment."""
+
 from __future__ import annotations
 
 import re
@@ -32,8 +33,13 @@ def content_of(settings: Settings) -> Content:
 
 
 def create_app(
-    settings: Settings, content: Content, *, clock: Callable[[], datetime] = utcnow, answer: services.Answering = answer_request,
-    new_id: Callable[[], str] = new_uuid, demo_requests: demo.Requests | None = None,
+    settings: Settings,
+    content: Content,
+    *,
+    clock: Callable[[], datetime] = utcnow,
+    answer: services.Answering = answer_request,
+    new_id: Callable[[], str] = new_uuid,
+    demo_requests: demo.Requests | None = None,
 ) -> Flask:
     """Wire the service. `clock`, `answer` and `new_id` are replaced by tests; `demo_requests` offers the sample patients' requests."""
     app = Flask("cdshooks", static_folder=None)

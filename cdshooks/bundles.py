@@ -1,4 +1,5 @@
 """What fhir.resources and our readers make of a FHIR file: for people who ask why their data is not seen."""
+
 from __future__ import annotations
 
 import json

@@ -2,6 +2,7 @@
 
 Source of the limits: CDS Hooks 2.0.1, "CDS Service Response".
 """
+
 from __future__ import annotations
 
 import re
@@ -20,7 +21,9 @@ Json = dict[str, Any]
 SUMMARY_LIMIT = 139  # "fewer than 140 characters"
 ALWAYS_OFFERED = ("chart-wrong", "disagree")
 # Texts that may be shortened in a summary: words, never values.
-SHORTENABLE = frozenset({"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"})
+SHORTENABLE = frozenset(
+    {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"}
+)
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel
 MARKDOWN = re.compile(r"[\\`*_\[\]{}|~#]")
@@ -185,8 +188,11 @@ def _places(names: Iterable[str], content: Content) -> Iterator[Orderable]:
 
 def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Findings) -> Iterator[Json]:
     actions = [
-        {"type": "create", "description": f"Add {name}{' (urgent)' if suggestion.stat else ''}",
-         "resource": service_request(coding, findings, stat=suggestion.stat, with_site=site, note=suggestion.note)}
+        {
+            "type": "create",
+            "description": f"Add {name}{' (urgent)' if suggestion.stat else ''}",
+            "resource": service_request(coding, findings, stat=suggestion.stat, with_site=site, note=suggestion.note),
+        }
         for name, coding, site in orderables
     ]
     if suggestion.together and actions:
@@ -206,12 +212,23 @@ def service_request(coding: Json, findings: Findings, *, stat: bool = False, wit
     sites = _body_site(records[0].body_sites) if with_site and records else []
     version = state.chart.facts.fhir_version
     if version == "DSTU2":
-        return _compact({"resourceType": "DiagnosticOrder", "status": "draft", "priority": "stat" if stat else "", "subject": subject,
-                         "item": [{"code": concept} | ({"bodySite": sites[0]} if sites else {})]})
+        return _compact(
+            {
+                "resourceType": "DiagnosticOrder",
+                "status": "draft",
+                "priority": "stat" if stat else "",
+                "subject": subject,
+                "item": [{"code": concept} | ({"bodySite": sites[0]} if sites else {})],
+            }
+        )
     resource: Json = {
         "resourceType": "ProcedureRequest" if version == "STU3" else "ServiceRequest",
-        "status": "draft", "intent": "order", "priority": "stat" if stat else "",
-        "code": {"concept": concept} if version == "R5" else concept, "subject": subject, "bodySite": sites,
+        "status": "draft",
+        "intent": "order",
+        "priority": "stat" if stat else "",
+        "code": {"concept": concept} if version == "R5" else concept,
+        "subject": subject,
+        "bodySite": sites,
     }
     if version == "R5":
         resource["reason"] = [{"reference": reference} for reference in reason]

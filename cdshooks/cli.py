@@ -2,6 +2,7 @@
 
 Exit codes: 0 done, 1 faults found, 2 usage.
 """
+
 from __future__ import annotations
 
 import json
@@ -93,7 +94,9 @@ def _sample_name() -> str:
     return next(iter(read_toml(FOLDER / "demo.toml", "content/demo.toml", [])))
 
 
-SITE = click.option("--site", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The site overlay's folder (default: CDSHOOKS_SITE).")
+SITE = click.option(
+    "--site", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The site overlay's folder (default: CDSHOOKS_SITE)."
+)
 FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -115,7 +118,8 @@ def check(site: Path | None) -> None:
         _tell_faults(list(map(str, error.faults)))
     faults = [
         f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}: {fault}"
-        for verdict in _with_progress(judge(content), sum(len(p.vignettes) for p in content.pitfalls), "vignettes") for fault in verdict.faults
+        for verdict in _with_progress(judge(content), sum(len(p.vignettes) for p in content.pitfalls), "vignettes")
+        for fault in verdict.faults
     ]
     if faults:
         _tell_faults(faults)

@@ -1,4 +1,5 @@
 """Sample patients with dates relative to today: as ready hook requests, and as FHIR bundles for a server."""
+
 from __future__ import annotations
 
 import json
@@ -49,10 +50,15 @@ def transaction(sample: Sample) -> Json:
     """A sample patient's chart as a FHIR R4 transaction that can be loaded again and again (every resource is a PUT). Draft orders stay out."""
     resources = [PRACTITIONER, *_resources(sample.body["prefetch"])]
     return {
-        "resourceType": "Bundle", "type": "transaction",
+        "resourceType": "Bundle",
+        "type": "transaction",
         "entry": [
-            {"fullUrl": f"urn:cdshooks-demo:{resource['resourceType']}:{resource['id']}", "resource": resource,
-             "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}} for resource in resources
+            {
+                "fullUrl": f"urn:cdshooks-demo:{resource['resourceType']}:{resource['id']}",
+                "resource": resource,
+                "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
+            }
+            for resource in resources
         ],
     }
 
@@ -70,7 +76,9 @@ def wait_for(fhir: str, seconds: int) -> bool:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if requests.get(f"{fhir.rstrip('/')}/metadata", timeout=TIMEOUT_SECONDS, allow_redirects=False, headers={"Accept": "application/fhir+json"}).ok:
+            if requests.get(
+                f"{fhir.rstrip('/')}/metadata", timeout=TIMEOUT_SECONDS, allow_redirects=False, headers={"Accept": "application/fhir+json"}
+            ).ok:
                 return True
         except requests.RequestException:
             pass
@@ -84,7 +92,10 @@ def load(content: Content, now: datetime, fhir: str) -> Iterator[tuple[Sample, s
     for sample in samples(content, now):
         try:
             reply = requests.post(
-                fhir.rstrip("/"), data=json.dumps(transaction(sample)), timeout=TIMEOUT_SECONDS, allow_redirects=False,
+                fhir.rstrip("/"),
+                data=json.dumps(transaction(sample)),
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
                 headers={"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"},
             )
         except requests.RequestException as error:

@@ -7,6 +7,7 @@ CdsHooksError
     ├── RequestError     the request is not one (HTTP 400)
     └── MissingDataError required FHIR data was not sent (HTTP 412)
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable

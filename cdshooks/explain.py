@@ -1,4 +1,5 @@
 """Say in plain lines why each pitfall did or did not speak: facts, problems, findings, every condition, the cards."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -25,16 +26,31 @@ def explain(request: HookRequest, prefetch: Prefetch, given: Answer) -> dict[str
         "facts": {
             "labs": [_lab(lab) for labs in facts.labs.values() for lab in labs],
             "histories": [
-                {"category": record.category, "code": record.code, "status": record.status, "from": _moment(record.onset or record.recorded),
-                 "regions": sorted(record.regions), "resource": record.resource}
-                for records in facts.histories.values() for record in records
+                {
+                    "category": record.category,
+                    "code": record.code,
+                    "status": record.status,
+                    "from": _moment(record.onset or record.recorded),
+                    "regions": sorted(record.regions),
+                    "resource": record.resource,
+                }
+                for records in facts.histories.values()
+                for record in records
             ],
             "drafts": [
-                {"id": order.id, "label": order.label, "categories": sorted(order.categories), "analytes": sorted(order.analytes),
-                 "in play": order in findings.state.chart.in_play} for order in facts.drafts
+                {
+                    "id": order.id,
+                    "label": order.label,
+                    "categories": sorted(order.categories),
+                    "analytes": sorted(order.analytes),
+                    "in play": order in findings.state.chart.in_play,
+                }
+                for order in facts.drafts
             ],
             "exposures": [{"category": e.category, "active": e.active, "last": _moment(e.last), "resource": e.resource} for e in facts.exposures],
-            "unmapped": [{"resource": kind, "system": system, "code": code, "count": n} for (kind, system, code), n in sorted(facts.unmapped.items())],
+            "unmapped": [
+                {"resource": kind, "system": system, "code": code, "count": n} for (kind, system, code), n in sorted(facts.unmapped.items())
+            ],
         },
         "problems": [
             {"resource": p.resource, "element": p.element, "reason": p.reason, "meaning": REASONS[p.reason], "detail": p.detail, "analyte": p.analyte}
@@ -51,8 +67,14 @@ def explain(request: HookRequest, prefetch: Prefetch, given: Answer) -> dict[str
 def _lab(lab: Lab) -> dict[str, Any]:
     limits = lab.limits
     return {
-        "analyte": lab.analyte, "sent": lab.shown, "value": f"{lab.comparator}{lab.value.normalize():f}", "when": _moment(lab.when), "status": lab.status,
-        "range": None if limits is None else f"{limits.low}-{limits.high} ({limits.source})", "flags": sorted(lab.flags), "code": lab.code,
+        "analyte": lab.analyte,
+        "sent": lab.shown,
+        "value": f"{lab.comparator}{lab.value.normalize():f}",
+        "when": _moment(lab.when),
+        "status": lab.status,
+        "range": None if limits is None else f"{limits.low}-{limits.high} ({limits.source})",
+        "flags": sorted(lab.flags),
+        "code": lab.code,
         "resource": lab.resource,
     }
 
@@ -68,8 +90,12 @@ def _pitfall(result: Result, given: Answer) -> dict[str, Any]:
     pitfall = result.pitfall
     kept_back = given.kept_back.get(pitfall.id, "")
     return {
-        "id": pitfall.id, "title": pitfall.title, "outcome": "kept back" if kept_back else result.outcome, "because": kept_back or _because(result),
-        "when": [_line(line) for line in result.when], "unless": [_line(line) for line in result.unless],
+        "id": pitfall.id,
+        "title": pitfall.title,
+        "outcome": "kept back" if kept_back else result.outcome,
+        "because": kept_back or _because(result),
+        "when": [_line(line) for line in result.when],
+        "unless": [_line(line) for line in result.unless],
         "variant": result.variant.name if result.variant else None,
     }
 
@@ -97,15 +123,37 @@ def in_words(explained: dict[str, Any]) -> Iterator[str]:
     yield from _section("Warnings", explained["warnings"])
     yield from _section("Prefetch", (f"{key}: {state}" for key, state in explained["prefetch"].items()))
     facts = explained["facts"]
-    yield from _section("Labs", (f"{lab['analyte']}: {lab['sent']} = {lab['value']}, {lab['when']}, {lab['status']}, range {lab['range']}"
-                                 f"{', flagged ' + ' '.join(lab['flags']) if lab['flags'] else ''} [{lab['resource']}]" for lab in facts["labs"]))
-    yield from _section("History", (f"{h['category']}: {h['code']} {h['status']} since {h['from'] or 'unknown'}"
-                                    f"{' at ' + ', '.join(h['regions']) if h['regions'] else ''} [{h['resource']}]" for h in facts["histories"]))
-    yield from _section("Orders", (f"{o['id']}: {o['label'] or '?'} -> {', '.join(o['categories']) or 'no category'}{'' if o['in play'] else ' (not in play)'}"
-                                   for o in facts["drafts"]))
-    yield from _section("Drugs", (f"{e['category']}: {'active' if e['active'] else 'until ' + str(e['last'])} [{e['resource']}]" for e in facts["exposures"]))
+    yield from _section(
+        "Labs",
+        (
+            f"{lab['analyte']}: {lab['sent']} = {lab['value']}, {lab['when']}, {lab['status']}, range {lab['range']}"
+            f"{', flagged ' + ' '.join(lab['flags']) if lab['flags'] else ''} [{lab['resource']}]"
+            for lab in facts["labs"]
+        ),
+    )
+    yield from _section(
+        "History",
+        (
+            f"{h['category']}: {h['code']} {h['status']} since {h['from'] or 'unknown'}"
+            f"{' at ' + ', '.join(h['regions']) if h['regions'] else ''} [{h['resource']}]"
+            for h in facts["histories"]
+        ),
+    )
+    yield from _section(
+        "Orders",
+        (
+            f"{o['id']}: {o['label'] or '?'} -> {', '.join(o['categories']) or 'no category'}{'' if o['in play'] else ' (not in play)'}"
+            for o in facts["drafts"]
+        ),
+    )
+    yield from _section(
+        "Drugs", (f"{e['category']}: {'active' if e['active'] else 'until ' + str(e['last'])} [{e['resource']}]" for e in facts["exposures"])
+    )
     yield from _section("Not mapped", (f"{u['resource']} {u['system']}|{u['code']} x{u['count']}" for u in facts["unmapped"]))
-    yield from _section("Problems", (f"{p['resource']} {p['element']}: {p['meaning']}{' (' + p['detail'] + ')' if p['detail'] else ''}" for p in explained["problems"]))
+    yield from _section(
+        "Problems",
+        (f"{p['resource']} {p['element']}: {p['meaning']}{' (' + p['detail'] + ')' if p['detail'] else ''}" for p in explained["problems"]),
+    )
     yield from _section("Checklist of reassurance", (f"{item}: {why}" for item, why in explained["checklist"].items()))
     yield ""
     yield "Pitfalls"

@@ -1,4 +1,5 @@
 """Judge content by its vignettes: each goes through the whole pipeline, from the bytes of a request to the card."""
+
 from __future__ import annotations
 
 import json
@@ -47,7 +48,8 @@ def faults_of_vignettes(content: Content) -> list[Fault]:
     """Every vignette that does not do what it says."""
     return [
         Fault(f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}", fault)
-        for verdict in judge(content) for fault in verdict.faults
+        for verdict in judge(content)
+        for fault in verdict.faults
     ]
 
 
@@ -91,4 +93,5 @@ def _why(given: Answer, pitfall: Pitfall) -> str:
     lines += [line for line in result.unless if line.holds] if result else []
     unproven = [f"{item}: {why}" for item, why in given.findings.state.checklist.items() if why]
     return "".join(f"; {line.expression} = {line.holds}{' missing ' + ', '.join(line.missing) if line.missing else ''}" for line in lines) + (
-        f"; unproven {unproven}" if pitfall.reassures and unproven else "")
+        f"; unproven {unproven}" if pitfall.reassures and unproven else ""
+    )

@@ -2,6 +2,7 @@
 
 Source of the decision table and of the query subset: CDS Hooks 2.0.1, "Prefetch Template" and "Prefetch query restrictions".
 """
+
 from __future__ import annotations
 
 import re
@@ -72,7 +73,8 @@ def _tokens(analytes: frozenset[str], mappings: Mappings) -> list[str]:
     rank = {analyte: number for number, analyte in enumerate(FIRST_ANALYTES)}
     wanted = [
         (rank.get(result.analyte, len(rank)), system, code)
-        for (system, code), result in mappings.results.items() if result.analyte in analytes and not result.excluded
+        for (system, code), result in mappings.results.items()
+        if result.analyte in analytes and not result.excluded
     ]
     return [_token(system, code) for _, system, code in sorted(wanted)]
 

@@ -1,4 +1,5 @@
 """The bytes of a hook call to a `HookRequest`, or every fault of them at once; nothing of FHIR is read here but the ids of draft orders."""
+
 from __future__ import annotations
 
 import json
@@ -142,11 +143,17 @@ def _read(raw: bytes, service: str, hook: str) -> HookRequest:
     selections = context.selections if isinstance(context, _SelectContext) else ()
     prefetch = members.get("prefetch", _NULL)
     return HookRequest(
-        service=service, hook=hook, hook_instance=envelope.hookInstance,
-        patient_id=context.patientId, user_id=context.userId, encounter_id=context.encounterId or "",
-        selections=tuple(selection for selection in selections if selection in placed), drafts=drafts,
+        service=service,
+        hook=hook,
+        hook_instance=envelope.hookInstance,
+        patient_id=context.patientId,
+        user_id=context.userId,
+        encounter_id=context.encounterId or "",
+        selections=tuple(selection for selection in selections if selection in placed),
+        drafts=drafts,
         prefetch={} if prefetch == _NULL else _object(prefetch),
-        fhir_server=(envelope.fhirServer or "").removesuffix("/"), has_token=envelope.fhirAuthorization is not None,
+        fhir_server=(envelope.fhirServer or "").removesuffix("/"),
+        has_token=envelope.fhirAuthorization is not None,
         warnings=tuple(_warnings(envelope, context, hook, selections, placed)),
     )
 
@@ -282,7 +289,8 @@ def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
     """Null and absent are one thing in the envelope; below it null is told where it stands."""
     return {
         key: {k: v for k, v in value.items() if v is not None} if key in ("context", "fhirAuthorization") and isinstance(value, dict) else value
-        for key, value in document.items() if value is not None
+        for key, value in document.items()
+        if value is not None
     }
 
 
@@ -342,8 +350,12 @@ def request_schema(hook: str) -> dict[str, Any]:
         context["draftOrders"] = _DRAFTS
         required.append("draftOrders")
     if hook == "order-select":
-        context["selections"] = {"type": "array", "minItems": 1, "items": {**text, "description": "Type/id of a draft order"},
-                                 "description": "an array with the selected draft orders"}
+        context["selections"] = {
+            "type": "array",
+            "minItems": 1,
+            "items": {**text, "description": "Type/id of a draft order"},
+            "description": "an array with the selected draft orders",
+        }
         required.append("selections")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

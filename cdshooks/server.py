@@ -1,4 +1,5 @@
 """The production server: it starts the workers, says when the service really answers, and stops gracefully."""
+
 from __future__ import annotations
 
 import gc
@@ -34,6 +35,7 @@ def application(settings: Settings) -> Flask:
     _log_events()
     app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None)
     gc.collect()
+    gc.set_threshold(50_000, 20, 20)  # a call makes thousands of short-lived values, and hardly a cycle
     gc.freeze()  # content never dies: no collection need look at it again, and forked workers keep sharing its memory
     return app
 
@@ -62,9 +64,18 @@ def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
     address = _usable_address(settings.host, settings.port)
     application(settings)
     server = Server(
-        "cdshooks", address=address, port=settings.port, interface=Interfaces.WSGI, workers=workers, http=HTTPModes.http1,
+        "cdshooks",
+        address=address,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        http=HTTPModes.http1,
         # One call at a time in each worker: the work is all computing, and Python threads would only take turns at it.
-        blocking_threads=1, runtime_mode=RuntimeModes.st, websockets=False, log_level=LogLevels.warning, workers_kill_timeout=STOP_SECONDS,
+        blocking_threads=1,
+        runtime_mode=RuntimeModes.st,
+        websockets=False,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=STOP_SECONDS,
     )
     threading.Thread(target=_announce, args=(server, address, settings.port, ready), daemon=True).start()
     server.serve(target_loader=partial(application, settings), wrap_loader=False)

@@ -1,4 +1,5 @@
 """The settings of the service: read once from the environment and `.env`, typed, frozen; secrets do not show."""
+
 from __future__ import annotations
 
 import difflib
@@ -25,7 +26,13 @@ class Settings(BaseSettings):
     """Everything that an operator may set. A field's description is what a wrong value is answered with."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     # Given on the command line, not in the environment.
@@ -107,10 +114,12 @@ def load_settings(*, host: str = "127.0.0.1", port: int = 8000, demo: bool = Fal
     except ValidationError as error:
         raise SettingsError(_fault(str(each["loc"][0]), each["input"]) for each in error.errors(include_url=False)) from None
     if settings.auth == "none" and not settings.auth_none_anywhere and not is_loopback(settings.host):
-        raise SettingsError([
-            f"{PREFIX}AUTH='none' is refused on {settings.host}: without authentication the service listens on loopback only; "
-            f"use --host 127.0.0.1, or set {PREFIX}AUTH_NONE_ANYWHERE=yes if something else protects it",
-        ])
+        raise SettingsError(
+            [
+                f"{PREFIX}AUTH='none' is refused on {settings.host}: without authentication the service listens on loopback only; "
+                f"use --host 127.0.0.1, or set {PREFIX}AUTH_NONE_ANYWHERE=yes if something else protects it",
+            ]
+        )
     return settings
 
 

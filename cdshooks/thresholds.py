@@ -1,4 +1,5 @@
 """The numbers that findings compare with, as one frozen value read from `content/thresholds.toml` (and a site's overrides)."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ class Thresholds:
 
 def thresholds_from(document: Mapping[str, Any]) -> Thresholds:
     """Build thresholds from the parsed file; its shape has been checked against the schema before."""
+
     def table(name: str) -> Table:
         return MappingProxyType({key: Decimal(value) for key, value in document[name].items()})
 

@@ -1,4 +1,5 @@
 """FHIR resources to clinical facts, by tables that informaticists edit. Knows neither HTTP, nor hooks, nor rules."""
+
 from __future__ import annotations
 
 from .errors import ContentError, Fault, MappingError
@@ -8,6 +9,23 @@ from .mappings import Mappings, Row
 from .readers import read_facts
 
 __all__ = [
-    "REASONS", "ContentError", "Exposure", "Facts", "Fault", "History", "Lab", "Limits", "MappingError", "Mappings", "Moment", "Order", "Patient",
-    "Problem", "Report", "Row", "load_mappings", "paired", "read_facts",
+    "REASONS",
+    "ContentError",
+    "Exposure",
+    "Facts",
+    "Fault",
+    "History",
+    "Lab",
+    "Limits",
+    "MappingError",
+    "Mappings",
+    "Moment",
+    "Order",
+    "Patient",
+    "Problem",
+    "Report",
+    "Row",
+    "load_mappings",
+    "paired",
+    "read_facts",
 ]

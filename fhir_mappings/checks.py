@@ -1,4 +1,5 @@
 """Named checks of the catalog: what a schema cannot see, a code's own check digit and its own name can."""
+
 from __future__ import annotations
 
 import re
@@ -12,24 +13,48 @@ ITSELF = Factor(Decimal(1))
 MASS, MOLAR = re.compile(r"\[Mass/volume\]|mCnc"), re.compile(r"\[Moles/volume\]|sCnc")
 # What the LOINC name of a result must say (component) for its analyte, and must not say unless the row is an exclusion (specimen).
 COMPONENTS = {
-    "calcium_total": r"^Calcium ", "calcium_adjusted": r"^Calcium .*corrected for albumin", "calcium_adjusted_protein": r"^Calcium .*corrected for total protein",
-    "calcium_ionised": r"^Calcium\.ionized ((?!pH 7\.4).)*$", "calcium_ionised_ph74": r"^Calcium\.ionized .*pH 7\.4", "phosphate": r"^Phosphate ",
-    "albumin": r"^(Albumin|Microalbumin) ", "creatinine": r"^Creatinine ", "egfr": r"^Glomerular filtration rate",
-    "egfr_cystatin": r"^Glomerular filtration rate.*[Cc]ystatin", "magnesium": r"^Magnesium ", "alp": r"^Alkaline phosphatase \[",
-    "potassium": r"^Potassium ", "pth": r"^Parathyrin\.intact ", "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D", "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
+    "calcium_total": r"^Calcium ",
+    "calcium_adjusted": r"^Calcium .*corrected for albumin",
+    "calcium_adjusted_protein": r"^Calcium .*corrected for total protein",
+    "calcium_ionised": r"^Calcium\.ionized ((?!pH 7\.4).)*$",
+    "calcium_ionised_ph74": r"^Calcium\.ionized .*pH 7\.4",
+    "phosphate": r"^Phosphate ",
+    "albumin": r"^(Albumin|Microalbumin) ",
+    "creatinine": r"^Creatinine ",
+    "egfr": r"^Glomerular filtration rate",
+    "egfr_cystatin": r"^Glomerular filtration rate.*[Cc]ystatin",
+    "magnesium": r"^Magnesium ",
+    "alp": r"^Alkaline phosphatase \[",
+    "potassium": r"^Potassium ",
+    "pth": r"^Parathyrin\.intact ",
+    "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D",
+    "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
     "ph": r"^pH of ",
 }
 OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
 UNIT_PROPERTY = {"mass": re.compile(r"^[munp]?g/"), "molar": re.compile(r"mol/|eq/"), "activity": re.compile(r"^(U|\[IU\]|[un]?kat)/")}
 
 _DIHEDRAL = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 0, 6, 7, 8, 9, 5), (2, 3, 4, 0, 1, 7, 8, 9, 5, 6), (3, 4, 0, 1, 2, 8, 9, 5, 6, 7),
-    (4, 0, 1, 2, 3, 9, 5, 6, 7, 8), (5, 9, 8, 7, 6, 0, 4, 3, 2, 1), (6, 5, 9, 8, 7, 1, 0, 4, 3, 2), (7, 6, 5, 9, 8, 2, 1, 0, 4, 3),
-    (8, 7, 6, 5, 9, 3, 2, 1, 0, 4), (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+    (1, 2, 3, 4, 0, 6, 7, 8, 9, 5),
+    (2, 3, 4, 0, 1, 7, 8, 9, 5, 6),
+    (3, 4, 0, 1, 2, 8, 9, 5, 6, 7),
+    (4, 0, 1, 2, 3, 9, 5, 6, 7, 8),
+    (5, 9, 8, 7, 6, 0, 4, 3, 2, 1),
+    (6, 5, 9, 8, 7, 1, 0, 4, 3, 2),
+    (7, 6, 5, 9, 8, 2, 1, 0, 4, 3),
+    (8, 7, 6, 5, 9, 3, 2, 1, 0, 4),
+    (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
 )
 _PERMUTATION = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 5, 7, 6, 2, 8, 3, 0, 9, 4), (5, 8, 0, 3, 7, 9, 6, 1, 4, 2), (8, 9, 1, 6, 0, 4, 3, 5, 2, 7),
-    (9, 4, 5, 3, 1, 2, 6, 8, 7, 0), (4, 2, 8, 6, 5, 7, 3, 9, 0, 1), (2, 7, 9, 3, 8, 0, 6, 4, 1, 5), (7, 0, 4, 6, 9, 1, 3, 2, 5, 8),
+    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+    (1, 5, 7, 6, 2, 8, 3, 0, 9, 4),
+    (5, 8, 0, 3, 7, 9, 6, 1, 4, 2),
+    (8, 9, 1, 6, 0, 4, 3, 5, 2, 7),
+    (9, 4, 5, 3, 1, 2, 6, 8, 7, 0),
+    (4, 2, 8, 6, 5, 7, 3, 9, 0, 1),
+    (2, 7, 9, 3, 8, 0, 6, 4, 1, 5),
+    (7, 0, 4, 6, 9, 1, 3, 2, 5, 8),
 )
 
 

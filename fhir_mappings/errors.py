@@ -3,6 +3,7 @@
 MappingError
 └── ContentError    content files that cannot be used; carries every Fault found
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -3,6 +3,7 @@
 A fact is what a resource says, in the catalog's terms and units; whether it is fresh, high or dangerous is decided by the reader of
 facts, who knows the clock and the thresholds.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Body regions that ICD-10-CM codes carry in themselves: the site character of M61, and the chapter blocks of injuries and burns."""
+
 from __future__ import annotations
 
 # ICD-10-CM, chapter 13, site characters of M61 (fifth character): 1 shoulder, 2 upper arm, 3 forearm, 4 hand, 5 pelvic region and thigh,
@@ -6,9 +7,27 @@ from __future__ import annotations
 MUSCLE_SITES = {"1": "periarticular", "2": "upper_limb", "3": "upper_limb", "4": "upper_limb", "5": "leg", "6": "leg", "7": "leg", "9": "multiple"}
 # ICD-10-CM, chapter 19, blocks by region, and burns by region.
 BLOCKS = {
-    "S0": "head_neck", "S1": "head_neck", "S2": "trunk", "S3": "trunk", "S4": "upper_limb", "S5": "upper_limb", "S6": "upper_limb", "S7": "leg",
-    "S8": "leg", "S9": "leg", "T20": "head_neck", "T21": "trunk", "T22": "upper_limb", "T23": "upper_limb", "T24": "leg", "T25": "leg",
-    "L97": "leg", "I83": "leg", "I87": "leg", "Z930": "head_neck", "J950": "head_neck",
+    "S0": "head_neck",
+    "S1": "head_neck",
+    "S2": "trunk",
+    "S3": "trunk",
+    "S4": "upper_limb",
+    "S5": "upper_limb",
+    "S6": "upper_limb",
+    "S7": "leg",
+    "S8": "leg",
+    "S9": "leg",
+    "T20": "head_neck",
+    "T21": "trunk",
+    "T22": "upper_limb",
+    "T23": "upper_limb",
+    "T24": "leg",
+    "T25": "leg",
+    "L97": "leg",
+    "I83": "leg",
+    "I87": "leg",
+    "Z930": "head_neck",
+    "J950": "head_neck",
 }
 
 

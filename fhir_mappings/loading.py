@@ -1,4 +1,5 @@
 """Catalog files and a site's overlay to `Mappings`: shape by JSON Schema, sense by named checks; every fault of a run is told with its place."""
+
 from __future__ import annotations
 
 import csv
@@ -106,15 +107,23 @@ class _Catalog:
     def _row(self, cells: Mapping[str, str], origin: str) -> Row | None:
         wrong = [
             f"{column} {cells.get(column, '')!r} is none of {', '.join(allowed)}"
-            for column, allowed in (("kind", KINDS), ("use", USES)) if cells.get(column) not in allowed
+            for column, allowed in (("kind", KINDS), ("use", USES))
+            if cells.get(column) not in allowed
         ]
         wrong += [f"{column} is empty" for column in ("system", "code", "concept") if not cells.get(column)]
         self.faults.extend(Fault(origin, what) for what in wrong)
         if wrong:
             return None
         return Row(
-            system=cells["system"], code=cells["code"], display=cells["display"], kind=cells["kind"], concept=cells["concept"], use=cells["use"],
-            source=cells["source"], origin=origin, attributes=frozenset(cells["attributes"].split()),
+            system=cells["system"],
+            code=cells["code"],
+            display=cells["display"],
+            kind=cells["kind"],
+            concept=cells["concept"],
+            use=cells["use"],
+            source=cells["source"],
+            origin=origin,
+            attributes=frozenset(cells["attributes"].split()),
         )
 
     def read_definitions(self) -> None:
@@ -126,8 +135,14 @@ class _Catalog:
                 self._keep_analyte(document, shown, file.name)
         for name, entry in self._toml(CATALOG / "recognised.toml", "catalog/recognised.toml", "recognised").items():
             self.analytes[name] = Analyte(
-                id=name, title=entry["title"], short=entry["short"], unit="", plausible=(Decimal(0), Decimal(0)), factors={},
-                order=entry.get("order", ""), orderable=_orderable(entry),
+                id=name,
+                title=entry["title"],
+                short=entry["short"],
+                unit="",
+                plausible=(Decimal(0), Decimal(0)),
+                factors={},
+                order=entry.get("order", ""),
+                orderable=_orderable(entry),
             )
         for name, entry in self._toml(CATALOG / "histories.toml", "catalog/histories.toml", "histories").items():
             self.histories[name] = HistoryCategory(name, entry["title"], frozenset(entry["roles"]), entry["resolved_counts"])
@@ -146,7 +161,8 @@ class _Catalog:
             self.faults.append(Fault(shown, f"cannot be read: {error}"))
             return {}
         wrong = [
-            Fault(f"{shown}: {'.'.join(map(str, error.absolute_path)) or 'file'}", error.message) for error in _validator(schema).iter_errors(document)
+            Fault(f"{shown}: {'.'.join(map(str, error.absolute_path)) or 'file'}", error.message)
+            for error in _validator(schema).iter_errors(document)
         ]
         self.faults.extend(wrong)
         return {} if wrong else document
@@ -174,7 +190,9 @@ class _Catalog:
             self._merge_row(row, cells["action"])
 
     def _merge_row(self, row: Row, action: str) -> None:
-        same = [other for other in self.rows if (other.system, other.code, other.kind, other.concept) == (row.system, row.code, row.kind, row.concept)]
+        same = [
+            other for other in self.rows if (other.system, other.code, other.kind, other.concept) == (row.system, row.code, row.kind, row.concept)
+        ]
         if action == "add":
             self.rows.append(row)
         elif action not in ACTIONS:
@@ -205,13 +223,17 @@ class _Catalog:
             self.faults.extend(Fault(where, what) for what in units_fit(analyte))
             self.faults.extend(Fault(where, what) for what in self._analyte_sense(analyte))
         self.faults.extend(
-            Fault("catalog/units.toml", f"{alias!r} stands for {unit!r}, which no analyte accepts") for alias, unit in self.units.items()
+            Fault("catalog/units.toml", f"{alias!r} stands for {unit!r}, which no analyte accepts")
+            for alias, unit in self.units.items()
             if not any(unit in analyte.factors for analyte in self.analytes.values())
         )
 
     def _concept_known(self, row: Row) -> Iterator[str]:
         known: Mapping[str, Iterable[str]] = {
-            "analyte": self.analytes, "history": self.histories, "medication": self.medications, "order": [*self.orders, "panel"],
+            "analyte": self.analytes,
+            "history": self.histories,
+            "medication": self.medications,
+            "order": [*self.orders, "panel"],
         }
         if row.kind in known and row.concept not in known[row.kind]:
             yield f"concept {row.concept!r} is no {row.kind} of the catalog"
@@ -243,7 +265,10 @@ class _Catalog:
                 by_kind[row.kind].append(row)
         histories = [row for row in by_kind["history"] if row.use == "use"]
         return Mappings(
-            analytes=self.analytes, histories=self.histories, orders=self.orders, medications=self.medications,
+            analytes=self.analytes,
+            histories=self.histories,
+            orders=self.orders,
+            medications=self.medications,
             results={(row.system, row.code): _result(row) for row in by_kind["analyte"]},
             history_codes=_gathered((key, row.concept) for row in histories for key in _history_keys(row)),
             residual_codes=frozenset((row.system, _dotless(row)) for row in by_kind["history"] if row.use == "residual"),
@@ -252,8 +277,11 @@ class _Catalog:
             body_sites={(row.system, row.code): BodySite(row.concept, _attribute(row, "region"), row.display) for row in by_kind["site"]},
             icd_region=cache(region_of),
             context={(row.system, row.code): row.concept for row in by_kind["context"]},
-            units={**{unit: unit for analyte in self.analytes.values() for unit in analyte.factors}, **self.units}, systems=self.systems,
-            by_role=_gathered_roles(self.histories.values()), rows=tuple(self.rows), digest=self.digest.hexdigest(),
+            units={**{unit: unit for analyte in self.analytes.values() for unit in analyte.factors}, **self.units},
+            systems=self.systems,
+            by_role=_gathered_roles(self.histories.values()),
+            rows=tuple(self.rows),
+            digest=self.digest.hexdigest(),
         )
 
     def _order(self, row: Row) -> OrderCode:
@@ -286,11 +314,18 @@ def _orderable(document: Mapping[str, Any]) -> tuple[str, str, str] | None:
 def _analyte(document: Mapping[str, Any]) -> Analyte:
     pair: Callable[[str], tuple[Decimal, Decimal]] = lambda key: (Decimal(document[key][0]), Decimal(document[key][1]))  # noqa: E731
     return Analyte(
-        id=document["id"], title=document["title"], short=document["short"], unit=document["unit"], plausible=pair("plausible"),
-        factors={unit: _factor(text) for unit, text in document["units"].items()}, bands=tuple(_band(band) for band in document.get("band", ())),
+        id=document["id"],
+        title=document["title"],
+        short=document["short"],
+        unit=document["unit"],
+        plausible=pair("plausible"),
+        factors={unit: _factor(text) for unit, text in document["units"].items()},
+        bands=tuple(_band(band) for band in document.get("band", ())),
         range_within=pair("range_within") if "range_within" in document else None,
-        differ_percent=Decimal(document["differ_percent"]) if "differ_percent" in document else None, order=document.get("order", ""),
-        orderable=_orderable(document), sources=tuple(document.get("sources", ())),
+        differ_percent=Decimal(document["differ_percent"]) if "differ_percent" in document else None,
+        order=document.get("order", ""),
+        orderable=_orderable(document),
+        sources=tuple(document.get("sources", ())),
     )
 
 
@@ -301,9 +336,14 @@ def _factor(text: str) -> Factor:
 
 def _band(band: Mapping[str, Any]) -> Band:
     return Band(
-        low=Decimal(band["low"]) if "low" in band else None, high=Decimal(band["high"]) if "high" in band else None,
-        from_days=band.get("from_days", 0), to_days=band.get("to_days", OPEN_ENDED_DAYS), from_years=band.get("from_years", 0),
-        to_years=band.get("to_years", 200), sex=band.get("sex", ""), source=band["source"],
+        low=Decimal(band["low"]) if "low" in band else None,
+        high=Decimal(band["high"]) if "high" in band else None,
+        from_days=band.get("from_days", 0),
+        to_days=band.get("to_days", OPEN_ENDED_DAYS),
+        from_years=band.get("from_years", 0),
+        to_years=band.get("to_years", 200),
+        sex=band.get("sex", ""),
+        source=band["source"],
     )
 
 
@@ -317,8 +357,11 @@ def _attribute(row: Row, name: str) -> str:
 
 def _result(row: Row) -> ResultCode:
     return ResultCode(
-        analyte=row.concept, property=_attribute(row, "property") or "either",
-        excluded=(_attribute(row, "not") or "excluded") if row.use == "exclude" else "", attributes=row.attributes, display=row.display,
+        analyte=row.concept,
+        property=_attribute(row, "property") or "either",
+        excluded=(_attribute(row, "not") or "excluded") if row.use == "exclude" else "",
+        attributes=row.attributes,
+        display=row.display,
     )
 
 

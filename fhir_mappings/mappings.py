@@ -1,4 +1,5 @@
 """Immutable look-up tables from (system, code) to a clinical concept: one dictionary look-up a coding, nothing computed per request."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,5 @@
 """The reference range of a value: the Observation's own where it can be used, else the catalog's band for the patient's age and sex."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +13,15 @@ from .wire import Quantity, Range, ReferenceRange, codings, each
 
 # A range of another kind (therapeutic, treatment, critical, recommended) is no reference range.
 NORMAL = "normal"
-AGE_UNITS = {"a": Decimal("365.25"), "yr": Decimal("365.25"), "years": Decimal("365.25"), "year": Decimal("365.25"), "mo": Decimal("30.44"),
-             "wk": Decimal(7), "d": Decimal(1)}
+AGE_UNITS = {
+    "a": Decimal("365.25"),
+    "yr": Decimal("365.25"),
+    "years": Decimal("365.25"),
+    "year": Decimal("365.25"),
+    "mo": Decimal("30.44"),
+    "wk": Decimal(7),
+    "d": Decimal(1),
+}
 Pair = tuple[Decimal | None, Decimal | None]
 
 
@@ -31,7 +39,12 @@ def years_between(born: date, day: date) -> int:
 
 
 def limits_of(
-    ranges: Iterable[ReferenceRange], unit: str, analyte: Analyte, mappings: Mappings, patient: Patient, when: Moment,
+    ranges: Iterable[ReferenceRange],
+    unit: str,
+    analyte: Analyte,
+    mappings: Mappings,
+    patient: Patient,
+    when: Moment,
 ) -> tuple[Limits | None, list[str]]:
     """Choose the limits for a value that came in `unit`; returns them (None: no range applies) and why ranges were set aside.
 
@@ -96,7 +109,10 @@ def _limits(pairs: list[Pair]) -> Limits:
     lows, highs = [low for low, _ in pairs if low is not None], [high for _, high in pairs if high is not None]
     open_low, open_high = len(lows) < len(pairs), len(highs) < len(pairs)
     return Limits(
-        low=max(lows, default=None), high=min(highs, default=None), wide_low=None if open_low else min(lows), wide_high=None if open_high else max(highs),
+        low=max(lows, default=None),
+        high=min(highs, default=None),
+        wide_low=None if open_low else min(lows),
+        wide_high=None if open_high else max(highs),
         source="reported",
     )
 

@@ -2,6 +2,7 @@
 
 A reader returns nothing only when no code is mapped (then the code is counted); what is mapped and cannot be used becomes a `Problem`.
 """
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -40,12 +41,17 @@ ATC_SUBSTANCE = 7  # an ATC code of seven characters names its substance
 
 
 def read_facts(
-    chart: Iterable[bytes | wire.WholeBundle], mappings: Mappings, *, patient: str, now: datetime, drafts: Iterable[bytes] = (),
+    chart: Iterable[bytes | wire.WholeBundle],
+    mappings: Mappings,
+    *,
+    patient: str,
+    now: datetime,
+    drafts: Iterable[bytes] = (),
 ) -> Facts:
     """Read a patient's chart and the session's draft orders.
 
-    `chart` and `drafts` are JSON resources or Bundles (as bytes, or Bundles already decoded), in any order; `patient` is the logical id of the patient they must belong
-    to; `now` decides what lies in the future. Never raises: what cannot be read is a `Problem`.
+    `chart` and `drafts` are JSON resources or Bundles (as bytes, or Bundles already decoded), in any order; `patient` is the logical id of
+    the patient they must belong to; `now` decides what lies in the future. Never raises: what cannot be read is a `Problem`.
     """
     reading = _Reading(mappings, patient, now)
     for raw in chart:
@@ -150,7 +156,7 @@ class _Reading:
             return None
 
     def _tell_next(self, bundle: wire.Bundle | wire.WholeBundle) -> None:
-        if any(link.relation == "next" for link in bundle.link or ()):
+        if wire.has_next(bundle.link):
             self.problem(f"Bundle/{bundle.id or '?'}", "link", "incomplete-bundle", "has a next page")
 
     def _entries(self, bundle: wire.Bundle, depth: int) -> Iterator[tuple[bytes, str, int]]:
@@ -158,9 +164,14 @@ class _Reading:
         if depth >= MAX_DEPTH:
             self.problem(f"Bundle/{bundle.id or '?'}", "entry", "too-deep", f"Bundles nested more than {MAX_DEPTH} deep")
             return
-        for entry in bundle.entry or ():
+        for raw in bundle.entry or ():
+            try:
+                entry = wire.decode_entry(raw)
+            except wire.UNREADABLE:
+                self.problem(f"Bundle/{bundle.id or '?'}", "entry", "unreadable", "an entry is not one")
+                continue
             if bytes(entry.resource) not in (b"", b"null"):
-                yield entry.resource, entry.full_url or "", depth + 1
+                yield entry.resource, entry.full_url if isinstance(entry.full_url, str) else "", depth + 1
 
     def _keep(self, resource: Any, url: str, draft: bool) -> None:
         if type(resource) is wire.OperationOutcome:
@@ -190,14 +201,22 @@ class _Reading:
             return  # a type that is not read at all
         analyte, when = self._glimpse(body)
         element = str(error).rpartition("`")[0].rpartition("`")[2] if "`" in str(error) else "$"
-        self.problem(f"{peeked.resourceType}/{peeked.id or '?'}", element, "unreadable", "does not have the shape of its type", analyte=analyte, when=when)
+        self.problem(
+            f"{peeked.resourceType}/{peeked.id or '?'}", element, "unreadable", "does not have the shape of its type", analyte=analyte, when=when
+        )
 
     def _glimpse(self, body: bytes) -> tuple[str, Moment | None]:
         try:
             document = wire.anything(body)
             found = document["code"]["coding"]
             analyte = next(
-                (result.analyte for coding in found if (result := self.mappings.result(str(coding.get("system")), str(coding.get("code")))) and not result.excluded), "")
+                (
+                    result.analyte
+                    for coding in found
+                    if (result := self.mappings.result(str(coding.get("system")), str(coding.get("code")))) and not result.excluded
+                ),
+                "",
+            )
         except (*wire.UNREADABLE, KeyError, TypeError, AttributeError):
             return "", None
         when = document.get("effectiveDateTime") or document.get("issued")
@@ -217,10 +236,15 @@ class _Reading:
             patient=self.patient or Patient(self.patient_id),
             labs=labs,
             histories={name: _distinct(records) for name, records in sorted(self.histories.items())},
-            drafts=_distinct(self.drafts), orders=_distinct(self.orders), exposures=_distinct(self.exposures), reports=_distinct(self.reports),
+            drafts=_distinct(self.drafts),
+            orders=_distinct(self.orders),
+            exposures=_distinct(self.exposures),
+            reports=_distinct(self.reports),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
-            specialties=frozenset(self.specialties), problems=_distinct(self.problems),
-            unmapped=self.unmapped, fhir_version=self._version(),
+            specialties=frozenset(self.specialties),
+            problems=_distinct(self.problems),
+            unmapped=self.unmapped,
+            fhir_version=self._version(),
         )
 
     def _version(self) -> str:
@@ -246,17 +270,37 @@ class _Reading:
             self.problem(pending.name, "referenceRange", "discarded-range", why, analyte=analyte.id, when=pending.when)
         issued = self.moment(observation.issued)
         return Lab(
-            analyte=analyte.id, value=measured.value, shown=measured.shown, unit=measured.unit, when=pending.when,
-            comparator=source.value_quantity.comparator or "" if source.value_quantity else "", final=observation.status in USABLE, limits=limits,
+            analyte=analyte.id,
+            value=measured.value,
+            shown=measured.shown,
+            unit=measured.unit,
+            when=pending.when,
+            comparator=source.value_quantity.comparator or "" if source.value_quantity else "",
+            final=observation.status in USABLE,
+            limits=limits,
             flags=_flags(source.interpretation) if source.interpretation is not None else NO_FLAGS,
-            specimen=(observation.specimen.reference or "") if observation.specimen else "", code=f"{pending.code.system}|{pending.code.code}",
-            attributes=pending.result.attributes, resource=pending.name, issued=issued.at if issued else None, status=observation.status or "",
+            specimen=(observation.specimen.reference or "") if observation.specimen else "",
+            code=f"{pending.code.system}|{pending.code.code}",
+            attributes=pending.result.attributes,
+            resource=pending.name,
+            issued=issued.at if issued else None,
+            status=observation.status or "",
         )
 
     # What readers share
 
-    def problem(self, resource: str, element: str, reason: str, detail: str = "", *, analyte: str = "", category: str = "", when: Moment | None = None,
-                shown: str = "") -> None:
+    def problem(
+        self,
+        resource: str,
+        element: str,
+        reason: str,
+        detail: str = "",
+        *,
+        analyte: str = "",
+        category: str = "",
+        when: Moment | None = None,
+        shown: str = "",
+    ) -> None:
         self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown))
 
     def moment(self, text: str | None, exact: bool = True) -> Moment | None:
@@ -394,8 +438,11 @@ def _encounter(item: _Item, reading: _Reading) -> None:
     for entry in resource.location or ():
         location = reading.resolve(entry.location, item)
         if isinstance(location, wire.Location):
-            known = {reading.mappings.context.get((reading.mappings.systems.get(c.system or "", c.system or ""), c.code or ""), "")
-                     for concept in each(location.type) for c in codings(concept)}
+            known = {
+                reading.mappings.context.get((reading.mappings.systems.get(c.system or "", c.system or ""), c.code or ""), "")
+                for concept in each(location.type)
+                for c in codings(concept)
+            }
             locations |= {name for name in known if name.startswith("location:")}
     encounter = Encounter(item.name, setting, code, frozenset(locations))
     reading.encounters.append((resource.status in ("in-progress", "arrived", "triaged", "onleave"), encounter))
@@ -463,8 +510,15 @@ KNOWN_STATUS = frozenset({"registered", "preliminary", "final", "amended", "corr
 
 
 def _lab(
-    source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation, result: ResultCode, code: Coding,
-    analyte: Analyte, when: Moment, refuse: Callable[[str, str, str], None],
+    source: wire.Observation | wire.Component,
+    item: _Item,
+    reading: _Reading,
+    observation: wire.Observation,
+    result: ResultCode,
+    code: Coding,
+    analyte: Analyte,
+    when: Moment,
+    refuse: Callable[[str, str, str], None],
 ) -> None:
     quantity = source.value_quantity
     assert quantity is not None
@@ -493,8 +547,14 @@ def _result_of(concept: Concept | None, reading: _Reading, item: _Item) -> tuple
             continue
         if found is not None and (result.analyte, result.excluded) != (found.analyte, found.excluded):
             for analyte in {result.analyte, found.analyte}:
-                reading.problem(item.name, "code", "unit-conflict", "its codes are of different quantities", analyte=analyte,
-                                when=_effective(item.resource, reading))
+                reading.problem(
+                    item.name,
+                    "code",
+                    "unit-conflict",
+                    "its codes are of different quantities",
+                    analyte=analyte,
+                    when=_effective(item.resource, reading),
+                )
             return ResultCode(found.analyte, excluded="codes disagree"), coding
         if found is None:
             found, told = result, coding
@@ -528,7 +588,11 @@ def _corrected(labs: Iterable[Lab]) -> Iterator[Lab]:
         groups[lab.code, lab.when.at, lab.when.until].append(lab)
     for group in groups.values():
         if len(group) > 1:
-            yield from _latest({(lab.value, lab.comparator, lab.status, lab.specimen, lab.flags, lab.issued): lab for lab in sorted(group, key=_oldest_first)}.values())
+            yield from _latest(
+                {
+                    (lab.value, lab.comparator, lab.status, lab.specimen, lab.flags, lab.issued): lab for lab in sorted(group, key=_oldest_first)
+                }.values()
+            )
         else:
             yield group[0]
 
@@ -581,16 +645,35 @@ def _condition(item: _Item, reading: _Reading) -> None:
 
 
 def _histories(
-    categories: frozenset[str], told: Coding, item: _Item, reading: _Reading, concept: Concept | None, body_site: Concepts, *,
-    status: str, onset: Moment | None, recorded: Moment | None,
+    categories: frozenset[str],
+    told: Coding,
+    item: _Item,
+    reading: _Reading,
+    concept: Concept | None,
+    body_site: Concepts,
+    *,
+    status: str,
+    onset: Moment | None,
+    recorded: Moment | None,
 ) -> None:
     names, regions, sent = reading.sites(body_site, concept)
     display = told.display or text_of(concept)
     for category in categories:
-        reading.histories[category].append(History(
-            category, item.name, f"{told.system}|{told.code}", display, active=status not in OVER, status=status, onset=onset, recorded=recorded,
-            sites=names, regions=regions, body_sites=sent,
-        ))
+        reading.histories[category].append(
+            History(
+                category,
+                item.name,
+                f"{told.system}|{told.code}",
+                display,
+                active=status not in OVER,
+                status=status,
+                onset=onset,
+                recorded=recorded,
+                sites=names,
+                regions=regions,
+                body_sites=sent,
+            )
+        )
 
 
 def _tell_condition_version(resource: wire.Condition, reading: _Reading) -> None:
@@ -679,8 +762,12 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
     _tell_drug_version(resource, reading)
     period = resource.effective_period or resource.effective_time_period or resource.occurence_period
     text = resource.effective_date_time or resource.effective_time_date_time or resource.occurence_date_time or _last(period)
-    _exposure(item, reading, "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
-              reading.moment(text))
+    _exposure(
+        item,
+        reading,
+        "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
+        reading.moment(text),
+    )
 
 
 def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) -> None:
@@ -746,11 +833,18 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         reading.count_unmapped(item.kind, concepts)
     _, regions, _ = reading.sites(body_site, None)
     order = Order(
-        id=item.name, categories=frozenset().union(*(code.categories for code in found)), analytes=frozenset().union(*(code.analytes for code in found)),
+        id=item.name,
+        categories=frozenset().union(*(code.categories for code in found)),
+        analytes=frozenset().union(*(code.analytes for code in found)),
         label=next((text for concept in concepts if (text := text_of(concept))), "") or next((code.display for code in found), ""),
-        status=item.resource.status or "", draft=item.draft, reasons=tuple(_reasons(item, reading)),
-        regions=regions | {code.region for code in found if code.region}, attributes=frozenset().union(*(code.attributes for code in found)),
-        when=when, code=f"{told.system}|{told.code}" if told else "", panel=any(code.panel for code in found),
+        status=item.resource.status or "",
+        draft=item.draft,
+        reasons=tuple(_reasons(item, reading)),
+        regions=regions | {code.region for code in found if code.region},
+        attributes=frozenset().union(*(code.attributes for code in found)),
+        when=when,
+        code=f"{told.system}|{told.code}" if told else "",
+        panel=any(code.panel for code in found),
     )
     (reading.drafts if item.draft else reading.orders).append(order)
 
@@ -795,21 +889,39 @@ def _diagnostic_report(item: _Item, reading: _Reading) -> None:
     if status not in USABLE | PRELIMINARY | {"appended"}:
         return
     when = _effective(resource, reading)
-    conclusions = frozenset(category for concept in (*each(resource.conclusion_code), *each(resource.coded_diagnosis)) for category in reading.categories(concept)[0])
+    conclusions = frozenset(
+        category for concept in (*each(resource.conclusion_code), *each(resource.coded_diagnosis)) for category in reading.categories(concept)[0]
+    )
     codes = [known for coding in codings(resource.code) if (known := reading.mappings.order(coding.system or "", coding.code or ""))]
     if not codes and not conclusions:
         reading.count_unmapped("DiagnosticReport", [resource.code])
         return
-    reading.reports.append(Report(
-        item.name, frozenset().union(*(code.categories for code in codes)), frozenset(code.region for code in codes if code.region),
-        final=status not in PRELIMINARY, when=when, conclusions=conclusions,
-    ))
+    reading.reports.append(
+        Report(
+            item.name,
+            frozenset().union(*(code.categories for code in codes)),
+            frozenset(code.region for code in codes if code.region),
+            final=status not in PRELIMINARY,
+            when=when,
+            conclusions=conclusions,
+        )
+    )
 
 
 READERS: dict[type, Callable[[_Item, _Reading], None]] = {
-    wire.Observation: _observation, wire.Condition: _condition, wire.Procedure: _procedure, wire.MedicationRequest: _medication_request,
-    wire.MedicationOrder: _medication_request, wire.MedicationStatement: _medication_statement, wire.MedicationUsage: _medication_statement,
-    wire.MedicationAdministration: _medication_administration, wire.ServiceRequest: _service_request, wire.ProcedureRequest: _service_request,
-    wire.ReferralRequest: _service_request, wire.DiagnosticOrder: _service_request, wire.DiagnosticReport: _diagnostic_report,
-    wire.Encounter: _encounter, wire.PractitionerRole: _practitioner_role,
+    wire.Observation: _observation,
+    wire.Condition: _condition,
+    wire.Procedure: _procedure,
+    wire.MedicationRequest: _medication_request,
+    wire.MedicationOrder: _medication_request,
+    wire.MedicationStatement: _medication_statement,
+    wire.MedicationUsage: _medication_statement,
+    wire.MedicationAdministration: _medication_administration,
+    wire.ServiceRequest: _service_request,
+    wire.ProcedureRequest: _service_request,
+    wire.ReferralRequest: _service_request,
+    wire.DiagnosticOrder: _service_request,
+    wire.DiagnosticReport: _diagnostic_report,
+    wire.Encounter: _encounter,
+    wire.PractitionerRole: _practitioner_role,
 }

@@ -1,4 +1,5 @@
 """The second opinion, off the request path: fhir.resources (R4B) on whole resources, for `check-bundle` and for what suggestions would send."""
+
 from __future__ import annotations
 
 import binascii
@@ -20,7 +21,10 @@ def check(resource: dict[str, Any]) -> list[str]:
     try:
         model.model_validate(resource)
     except ValidationError as error:
-        return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False, include_input=False, include_context=False)]
+        return [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
     except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         return [f"{kind}: {type(error).__name__}"]
     return []

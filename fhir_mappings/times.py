@@ -1,4 +1,5 @@
 """FHIR dates and times to `Moment`: as exact as they were sent, never more."""
+
 from __future__ import annotations
 
 import calendar

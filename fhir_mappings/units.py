@@ -1,4 +1,5 @@
 """A Quantity to a number in the analyte's canonical unit, by a closed list of units: what is not understood is refused, never guessed."""
+
 from __future__ import annotations
 
 import re
@@ -48,7 +49,9 @@ def number_of(raw: bytes) -> Decimal:
     if not raw or raw == b"null":
         raise UnitError("no-value")
     if not NUMBER.fullmatch(raw):
-        raise UnitError("value-type" if raw[:1] not in b"-0123456789" else "implausible", "not a number" if raw[:1] not in b"-0123456789" else "out of all bounds")
+        raise UnitError(
+            "value-type" if raw[:1] not in b"-0123456789" else "implausible", "not a number" if raw[:1] not in b"-0123456789" else "out of all bounds"
+        )
     value = Decimal(raw.decode())
     if value and abs(value.adjusted()) > LARGEST_EXPONENT:
         raise UnitError("implausible", "out of all bounds")

@@ -2,6 +2,7 @@
 
 Each resource is decoded on its own and by its type; elements that are not named here are skipped without being looked at.
 """
+
 from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, Union, get_args
@@ -272,18 +273,38 @@ class Link(Element):
 
 
 class Entry(Element):
-    full_url: str | None = None
+    full_url: Any = None
     resource: Raw = NOTHING
 
 
 class Bundle(Resource, tag="Bundle"):
-    link: list[Link] | None = None
-    entry: list[Entry] | None = None
+    """A Bundle whose entries are decoded one by one, so that a broken one is alone."""
+
+    link: Any = None
+    entry: list[Raw] | None = None
 
 
 READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` lists
-    Observation, Condition, Procedure, MedicationRequest, MedicationOrder, MedicationStatement, MedicationUsage,
-    MedicationAdministration, Medication, ServiceRequest, ProcedureRequest, ReferralRequest, DiagnosticOrder, DiagnosticReport, Encounter, Location, Patient, PractitionerRole, OperationOutcome, Bundle,
+    Observation,
+    Condition,
+    Procedure,
+    MedicationRequest,
+    MedicationOrder,
+    MedicationStatement,
+    MedicationUsage,
+    MedicationAdministration,
+    Medication,
+    ServiceRequest,
+    ProcedureRequest,
+    ReferralRequest,
+    DiagnosticOrder,
+    DiagnosticReport,
+    Encounter,
+    Location,
+    Patient,
+    PractitionerRole,
+    OperationOutcome,
+    Bundle,
 ]
 
 
@@ -310,6 +331,7 @@ class Peek(Struct):
 
 
 decode = msgspec.json.Decoder(READ).decode
+decode_entry = msgspec.json.Decoder(Entry).decode
 decode_whole = msgspec.json.Decoder(WholeBundle).decode
 peek = msgspec.json.Decoder(Peek).decode
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -323,6 +345,13 @@ def whole_bundle(raw: bytes) -> WholeBundle | None:
     except UNREADABLE:
         return None
     return bundle if bundle.resource_type == "Bundle" else None
+
+
+def has_next(links: Any) -> bool:
+    """Whether the links of a Bundle, of whatever shape, name a next page."""
+    if not isinstance(links, list):
+        return False
+    return any((link.get("relation") if isinstance(link, dict) else getattr(link, "relation", None)) == "next" for link in links)
 
 
 def codings(concept: Concept | None) -> list[Coding]:

@@ -1,4 +1,5 @@
 """Plain builders with good defaults: content, requests, answers. Few fixtures; every test says what it needs."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Real input that may lie beside the checkout; tests that need it are skipped, visibly, where it does not."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Containers, as far as they can be judged without an engine: the compose schema, the Dockerfile linter, and what must not be lost."""
+
 from __future__ import annotations
 
 import re
@@ -18,10 +19,13 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("command", [
-    pytest.param(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"], id="compose schema"),
-    pytest.param(["hadolint", "Dockerfile"], id="hadolint"),
-])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"], id="compose schema"),
+        pytest.param(["hadolint", "Dockerfile"], id="hadolint"),
+    ],
+)
 def test_the_validator_finds_no_fault(command: list[str]) -> None:
     done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -30,14 +34,16 @@ def test_the_validator_finds_no_fault(command: list[str]) -> None:
 def test_the_validators_do_find_faults(tmp_path: Path) -> None:
     broken = tmp_path / "docker-compose.yml"
     broken.write_text("services:\n  x:\n    imagee: y\n")
-    assert subprocess.run([str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(broken)], capture_output=True, check=False).returncode
+    assert subprocess.run(
+        [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(broken)], capture_output=True, check=False
+    ).returncode
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text("FROM debian\nRUN sudo rm -rf /\n")
     assert subprocess.run([str(BIN / "hadolint"), str(dockerfile)], capture_output=True, check=False).returncode
 
 
 def test_the_image_is_built_in_stages_and_does_not_run_as_root() -> None:
-    last = DOCKERFILE[DOCKERFILE.rindex("FROM "):]
+    last = DOCKERFILE[DOCKERFILE.rindex("FROM ") :]
     assert DOCKERFILE.count("FROM ") == 2
     user = re.search(r"^USER (\d+):\d+$", last, re.MULTILINE)
     assert user is not None

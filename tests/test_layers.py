@@ -1,4 +1,5 @@
 """Imports point one way, and each third-party library stays in its place."""
+
 from __future__ import annotations
 
 import ast
@@ -10,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = {
     str(file.relative_to(ROOT).with_suffix("")).replace("/", ".").removesuffix(".__init__"): file
-    for package in ("fhir_mappings", "cdshooks") for file in sorted((ROOT / package).rglob("*.py"))
+    for package in ("fhir_mappings", "cdshooks")
+    for file in sorted((ROOT / package).rglob("*.py"))
 }
 # Lower may not import higher. Several modules of one line may import each other's names only as listed order allows.
 LAYERS = (
@@ -97,8 +99,13 @@ def test_a_third_party_library_stays_in_its_place(name: str) -> None:
     for found in _imports(name, MODULES[name]):
         allowed = PLACES.get(found.split(".")[0])
         if allowed is not None:
-            assert any(name == place or name.startswith(place if place.endswith(".") else f"{place}.") or f"{name}." == place for place in allowed), (name, found)
+            assert any(name == place or name.startswith(place if place.endswith(".") else f"{place}.") or f"{name}." == place for place in allowed), (
+                name,
+                found,
+            )
 
 
 def test_facts_know_nothing_of_hooks_http_or_rules() -> None:
-    assert not [found for name, file in MODULES.items() if name.startswith("fhir_mappings") for found in _imports(name, file) if found.startswith("cdshooks")]
+    assert not [
+        found for name, file in MODULES.items() if name.startswith("fhir_mappings") for found in _imports(name, file) if found.startswith("cdshooks")
+    ]

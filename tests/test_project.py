@@ -1,4 +1,5 @@
 """The project as a whole: what ships, what is documented, and that it speaks of itself alone."""
+
 from __future__ import annotations
 
 import re
@@ -21,7 +22,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FILES = [
-    ROOT / name for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    ROOT / name
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     if (ROOT / name).is_file()
 ]
 
@@ -87,8 +89,11 @@ def test_architecture_stays_two_pages() -> None:
 
 def test_notice_carries_the_notices_of_the_terminologies() -> None:
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
-    for words in ("This material contains content from LOINC (http://loinc.org).", "This product uses publicly available data courtesy of the U.S. National Library",
-                  "This material includes SNOMED Clinical Terms® (SNOMED CT®) identifiers and terms (Global Patient Set, CC BY 4.0)"):
+    for words in (
+        "This material contains content from LOINC (http://loinc.org).",
+        "This product uses publicly available data courtesy of the U.S. National Library",
+        "This material includes SNOMED Clinical Terms® (SNOMED CT®) identifiers and terms (Global Patient Set, CC BY 4.0)",
+    ):
         assert words in notice
 
 
@@ -104,10 +109,17 @@ def test_the_project_speaks_of_itself_alone() -> None:
 
 @pytest.mark.slow
 def test_an_installed_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path / "dist"), str(ROOT)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path / "dist"), str(ROOT)],
+        check=True,
+    )
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("cdshooks/content/pitfalls/critical-calcium-value.toml", "cdshooks/content/schemas/pitfall.json", "fhir_mappings/catalog/codes/loinc_results.csv"):
+    for needed in (
+        "cdshooks/content/pitfalls/critical-calcium-value.toml",
+        "cdshooks/content/schemas/pitfall.json",
+        "fhir_mappings/catalog/codes/loinc_results.csv",
+    ):
         assert needed in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
     venv.create(tmp_path / "venv", with_pip=False)
@@ -120,7 +132,10 @@ def test_an_installed_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
     empty.mkdir()
     done = subprocess.run(
         [str(tmp_path / "venv/bin/python"), "-c", "import cdshooks; print(cdshooks.__file__); from cdshooks.cli import main; main(['check'])"],
-        cwd=empty, capture_output=True, text=True, check=False,
+        cwd=empty,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert str(site) in done.stdout, done.stdout + done.stderr
     assert "no fault" in done.stdout

@@ -1,4 +1,5 @@
 """All content of the service, loaded, checked and merged with a site's overlay: pitfalls, thresholds, services, mappings."""
+
 from __future__ import annotations
 
 import hashlib
@@ -70,16 +71,22 @@ def load_content(site: Path | None = None) -> Content:
     thresholds = _thresholds(site, faults)
     if mappings is None:
         raise ContentError(faults)
-    pitfalls = load_pitfalls(FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides,
-                             orderables=orderables, faults=faults)
+    pitfalls = load_pitfalls(FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, faults=faults)
     pitfalls = _site_pitfalls(site, pitfalls, faults)
     if faults:
         raise ContentError(faults)
     arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
     engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.scope, *arbitration.silence])
     return Content(
-        mappings=mappings, thresholds=thresholds, pitfalls=pitfalls, services=_services(pitfalls, arbitration, mappings, faults), arbitration=arbitration,
-        overrides=overrides, orderables=orderables, engine=engine, digest=_digest(mappings, site),
+        mappings=mappings,
+        thresholds=thresholds,
+        pitfalls=pitfalls,
+        services=_services(pitfalls, arbitration, mappings, faults),
+        arbitration=arbitration,
+        overrides=overrides,
+        orderables=orderables,
+        engine=engine,
+        digest=_digest(mappings, site),
     )
 
 
@@ -177,8 +184,12 @@ def _services(pitfalls: tuple[Pitfall, ...], arbitration: Arbitration, mappings:
         document = read_toml(file, f"content/services/{file.name}", faults)
         needs = needs_of((p for p in pitfalls if document["hook"] in p.hooks and p.status in ("active", "shadow")), arbitration)
         services[document["id"]] = Service(
-            id=document["id"], hook=document["hook"], title=document["title"], description=" ".join(document["description"].split()),
-            usage_requirements=document["usage_requirements"], templates=templates(needs, mappings),
+            id=document["id"],
+            hook=document["hook"],
+            title=document["title"],
+            description=" ".join(document["description"].split()),
+            usage_requirements=document["usage_requirements"],
+            templates=templates(needs, mappings),
         )
     return services
 

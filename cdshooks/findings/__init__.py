@@ -1,4 +1,5 @@
 """Facts to findings: the names that pitfalls speak, with their values; what is unknown is simply not bound."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -68,8 +69,14 @@ class Findings:
 
 
 def find(
-    facts: Facts, mappings: Mappings, thresholds: Thresholds, now: datetime, *, hook: str,
-    selections: frozenset[str] = frozenset(), incomplete: frozenset[str] = frozenset(),
+    facts: Facts,
+    mappings: Mappings,
+    thresholds: Thresholds,
+    now: datetime,
+    *,
+    hook: str,
+    selections: frozenset[str] = frozenset(),
+    incomplete: frozenset[str] = frozenset(),
 ) -> Findings:
     """Turn the facts of one request into findings.
 
@@ -93,12 +100,18 @@ def _state(chart: Chart) -> State:
     lacking, stale, unpaired = _baseline(chart)
     requested = orders.requested(chart)
     return State(
-        chart=chart, calcium=calcium, kidney=kidney, calcification=calcification,
+        chart=chart,
+        calcium=calcium,
+        kidney=kidney,
+        calcification=calcification,
         checklist=checklist.check(chart, calcium, kidney, calcification),
         workup_tests=orders.questioned_tests(chart, calcification, "EXT", "MBIMG"),
         extended_tests=orders.questioned_tests(chart, calcification, "EXT"),
         questioned_drugs=orders.questioned_drugs(chart),
-        baseline_lacking=lacking, baseline_stale=stale, baseline_unpaired=unpaired, requested=requested,
+        baseline_lacking=lacking,
+        baseline_stale=stale,
+        baseline_unpaired=unpaired,
+        requested=requested,
         kdigo_lacking=tuple(a for a in orders.KDIGO_SET if chart.fresh(a) is None and not orders.satisfied(a, requested)),
     )
 
@@ -135,8 +148,10 @@ def _person(state: State) -> Named:
     # Only a known specialty keeps a card back, so an unknown one is no.
     specialties = {specialty.removeprefix("specialty:") for specialty in facts.specialties}
     yield "author.metabolic_specialist", any(word in name for name in specialties for word in ("nephrology", "endocrinology", "genetics"))
-    yield "author.tumour_specialist", "surgical_oncology" in specialties or (
-        any("oncology" in name for name in specialties) and any("orthopaed" in name for name in specialties))
+    yield (
+        "author.tumour_specialist",
+        "surgical_oncology" in specialties or (any("oncology" in name for name in specialties) and any("orthopaed" in name for name in specialties)),
+    )
 
 
 def _calcification(state: State) -> Named:
@@ -245,8 +260,11 @@ def _history(state: State) -> Named:
         return name, value if value or whole else why
 
     for name, categories in (
-        ("trauma", ("trauma",)), ("surgery", ("surgery", "tracheostomy")), ("inflammation", ("inflammation",)),
-        ("infection", ("infection",)), ("extravasation", ("extravasation",)),
+        ("trauma", ("trauma",)),
+        ("surgery", ("surgery", "tracheostomy")),
+        ("inflammation", ("inflammation",)),
+        ("infection", ("infection",)),
+        ("extravasation", ("extravasation",)),
     ):
         yield told(f"local.{name}", bool(scope.local_causes(chart, calcification, categories)))
     causes = scope.local_causes(chart, calcification)
@@ -263,7 +281,10 @@ def _history(state: State) -> Named:
     yield told("history.mass_histology", chart.has("neoplasm_histology"))
     setting = scope.skin_sign(chart) and scope.calciphylaxis_risk(chart, state.kidney.stage)
     certain = whole and chart.complete("observations", "medication-requests", "medication-statements")
-    yield "calciphylaxis.setting", setting if setting or certain or (whole and not scope.skin_sign(chart)) else "risk or skin signs are not known for certain"
+    yield (
+        "calciphylaxis.setting",
+        setting if setting or certain or (whole and not scope.skin_sign(chart)) else "risk or skin signs are not known for certain",
+    )
     days = chart.thresholds.lookback_days["imaging"]
     final = orders.imaged(chart, calcification, days, final=True)
     yield "imaging.of_site", final if final or chart.complete("reports") else "the reports did not come whole"
@@ -273,8 +294,14 @@ def _history(state: State) -> Named:
 def _orders(state: State) -> Named:
     chart = state.chart
     groups = {group for order in chart.in_play for group in orders.groups_of(chart, order)}
-    for name, group in (("extended", "EXT"), ("imaging", "IMG"), ("metabolic_imaging", "MBIMG"), ("mineral_drug", "RX"),
-                        ("excision", "OP"), ("parathyroidectomy", "PTX")):
+    for name, group in (
+        ("extended", "EXT"),
+        ("imaging", "IMG"),
+        ("metabolic_imaging", "MBIMG"),
+        ("mineral_drug", "RX"),
+        ("excision", "OP"),
+        ("parathyroidectomy", "PTX"),
+    ):
         yield f"order.{name}", group in groups
     yield "order.only_pth", orders.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
@@ -303,8 +330,13 @@ def _baseline(chart: Chart) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
             lacking.append(analyte)
     stale = tuple(analyte for analyte in lacking if any(chart.within(analyte, chart.thresholds.lookback_days["stale"])))
     calcium, phosphate = chart.fresh("calcium_total") or ionised, chart.fresh("phosphate")
-    unpaired = calcium is not None and phosphate is not None and not any(
-        paired(one, phosphate, chart.thresholds.pair_hours["calcium_phosphate"]) for one in (chart.fresh("calcium_total"), ionised) if one)
+    unpaired = (
+        calcium is not None
+        and phosphate is not None
+        and not any(
+            paired(one, phosphate, chart.thresholds.pair_hours["calcium_phosphate"]) for one in (chart.fresh("calcium_total"), ionised) if one
+        )
+    )
     return tuple(lacking), stale, unpaired
 
 

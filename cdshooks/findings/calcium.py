@@ -1,4 +1,5 @@
 """Calcium: total, albumin-adjusted and ionised, read together, because each of them can be the one that tells the truth."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -49,14 +50,22 @@ def read_calcium(chart: Chart) -> Calcium:
     discordant = _discordant(chart, total, reported, computed)
     high = tuple(lab for lab in (total, adjusted, ionised) if lab is not None and is_high(lab) and not _overruled(chart, lab))
     low = tuple(
-        lab for lab in (total, adjusted, ionised)
+        lab
+        for lab in (total, adjusted, ionised)
         if lab is not None and is_low(lab) and not _overruled(chart, lab) and (lab is not total or _low_total_counts(chart, albumin))
     )
     critical = _critical(chart)
     return Calcium(
-        total=total, adjusted=adjusted, ionised=ionised, albumin=albumin, high=high, low=low, critical=critical,
+        total=total,
+        adjusted=adjusted,
+        ionised=ionised,
+        albumin=albumin,
+        high=high,
+        low=low,
+        critical=critical,
         critical_ionised_normal=critical is not None and _ionised_says_normal(chart, critical),
-        discordant=discordant, border=any(near_limit(lab, guard_band(chart, lab)) for lab in (total, adjusted, ionised) if lab),
+        discordant=discordant,
+        border=any(near_limit(lab, guard_band(chart, lab)) for lab in (total, adjusted, ionised) if lab),
     )
 
 
@@ -85,8 +94,14 @@ def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
     in_its_unit = chart.mappings.analytes["calcium_total"].factors[total.unit].back(value)
     shown = f"{in_its_unit.quantize(Decimal('0.01'))} {total.unit}"
     return replace(
-        total, analyte="calcium_adjusted", value=value, shown=shown, flags=frozenset(), attributes=COMPUTED,
-        final=total.final and albumin.final, specimen=total.specimen,
+        total,
+        analyte="calcium_adjusted",
+        value=value,
+        shown=shown,
+        flags=frozenset(),
+        attributes=COMPUTED,
+        final=total.final and albumin.final,
+        specimen=total.specimen,
     ), albumin
 
 
@@ -128,8 +143,12 @@ def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed:
     for lab in (total, reported, computed):
         if lab is not None and (is_high(lab) or is_low(lab)) and _overruled(chart, lab):
             return True
-    if (reported and computed and paired(reported, computed, table.pair_hours["calcium_albumin"])
-            and abs(reported.value - computed.value) > table.albumin["reported_adjusted_differs"]):
+    if (
+        reported
+        and computed
+        and paired(reported, computed, table.pair_hours["calcium_albumin"])
+        and abs(reported.value - computed.value) > table.albumin["reported_adjusted_differs"]
+    ):
         return True
     if total is None or total.comparator:
         return False

@@ -1,4 +1,5 @@
 """A chart as findings see it: the facts of one request with the clock, the setting, and the questions that every finding asks of them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,10 +13,22 @@ from ..thresholds import Thresholds
 
 # Problems that say a value was sent which could not be used. The other reasons say that there was nothing to use (C9: cancelled, absent,
 # another specimen) or that something beside the value was set aside (a reference range).
-BLOCKING = frozenset({
-    "unreadable", "value-type", "unit-missing", "unit-unknown", "unit-conflict", "unit-ambiguous", "implausible", "no-time", "future",
-    "before-birth", "contradictory", "no-subject",
-})
+BLOCKING = frozenset(
+    {
+        "unreadable",
+        "value-type",
+        "unit-missing",
+        "unit-unknown",
+        "unit-conflict",
+        "unit-ambiguous",
+        "implausible",
+        "no-time",
+        "future",
+        "before-birth",
+        "contradictory",
+        "no-subject",
+    }
+)
 # Result flags of HL7 v2 table 0078 / v3 ObservationInterpretation that call a value abnormal.
 HIGH_FLAGS = frozenset({"H", "HH", "HU", ">", "HX"})
 LOW_FLAGS = frozenset({"L", "LL", "LU", "<", "LX"})
@@ -108,7 +121,9 @@ class Chart:
     def records(self, *categories: str) -> tuple[History, ...]:
         """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
         return tuple(
-            record for name in categories for record in self.facts.histories.get(name, ())
+            record
+            for name in categories
+            for record in self.facts.histories.get(name, ())
             if record.active or self.mappings.histories[name].resolved_counts
         )
 

@@ -1,4 +1,5 @@
 """The checklist of reassurance: each item proven or not, and why not. Nothing else may let a card say that minerals are normal."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,5 @@
 """Kidney function: eGFR as reported or computed, the CKD category, and acute injury."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def ckd_epi_2021(creatinine: Decimal, age: int, sex: str) -> Decimal:
         return min(ckd_epi_2021(creatinine, age, "female"), ckd_epi_2021(creatinine, age, "male"))
     female = sex == "female"
     ratio = float(creatinine) / (0.7 if female else 0.9)
-    value = 142 * min(ratio, 1.0) ** (-0.241 if female else -0.302) * max(ratio, 1.0) ** -1.2 * 0.9938 ** age * (1.012 if female else 1.0)
+    value = 142 * min(ratio, 1.0) ** (-0.241 if female else -0.302) * max(ratio, 1.0) ** -1.2 * 0.9938**age * (1.012 if female else 1.0)
     return Decimal(repr(value))
 
 
@@ -64,9 +65,17 @@ def read_kidney(chart: Chart) -> Kidney:
     history = [(when, egfr) for when, egfr in _history(chart, may_compute) if egfr < chart.thresholds.egfr["g3a"]]
     stage, by = _worst(_coded_stage(chart), _measured_stage(chart, history))
     return Kidney(
-        egfr=value, at_least=at_least, lowest=_lowest(chart, value, may_compute), stage=stage, stage_by=by,
+        egfr=value,
+        at_least=at_least,
+        lowest=_lowest(chart, value, may_compute),
+        stage=stage,
+        stage_by=by,
         possible=stage not in STAGES[2:] and (bool(history) or chart.has("ckd_unspecified")),
-        acute=acute, dialysis=dialysis, transplant=transplant, source=source, computed=computed,
+        acute=acute,
+        dialysis=dialysis,
+        transplant=transplant,
+        source=source,
+        computed=computed,
     )
 
 

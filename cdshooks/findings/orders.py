@@ -1,4 +1,5 @@
 """The orders of the session: which groups are in play, what they are for, and what is already being asked for."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -11,16 +12,25 @@ from .scope import Calcification, recorded_within
 
 GROUPS = ("BASE", "EXT", "IMG", "MBIMG", "RX", "OP", "PTX")
 # Drugs that treat a metabolic disease, questioned when no metabolic disease is proven ...
-METABOLIC_DRUGS = frozenset({
-    "rx-binder-ca", "rx-binder-nonca", "rx-calcimimetic", "rx-vitd-active", "rx-antiresorptive", "rx-etidronate", "rx-thiosulfate",
-})
+METABOLIC_DRUGS = frozenset(
+    {
+        "rx-binder-ca",
+        "rx-binder-nonca",
+        "rx-calcimimetic",
+        "rx-vitd-active",
+        "rx-antiresorptive",
+        "rx-etidronate",
+        "rx-thiosulfate",
+    }
+)
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
 BASELINE = ("calcium_total", "phosphate", "albumin", "creatinine")
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
-BASE_ANALYTES = frozenset({"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium",
-                           "potassium", "vitamin_d_25oh"})
+BASE_ANALYTES = frozenset(
+    {"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium", "potassium", "vitamin_d_25oh"}
+)
 
 
 def groups_of(chart: Chart, order: Order) -> frozenset[str]:
@@ -44,14 +54,12 @@ def about_calcification(chart: Chart, order: Order, unstated: bool) -> bool:
 def questioned_tests(chart: Chart, calcification: Calcification, *groups: str) -> tuple[Order, ...]:
     """Orders in play of the groups that are about the calcification: by reason, or without one while the calcification is recent."""
     recent = recorded_within(calcification, chart, chart.thresholds.lookback_days["calcification_recent"])
-    return tuple(
-        order for order in chart.in_play
-        if groups_of(chart, order) & set(groups) and about_calcification(chart, order, recent)
-    )
+    return tuple(order for order in chart.in_play if groups_of(chart, order) & set(groups) and about_calcification(chart, order, recent))
 
 
 def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
     """Draft drugs (and parathyroidectomy) that treat a metabolic disease, given for the calcification or for no stated reason."""
+
     def questioned(order: Order) -> bool:
         plain = order.categories & METABOLIC_DRUGS or "proc-ptx" in order.categories
         if plain:
@@ -64,17 +72,12 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
 def only_pth_or_adjusted(chart: Chart) -> bool:
     """Whether the tests in play beyond the baseline are PTH alone (or adjusted calcium): the right next test in hypercalcaemia."""
     acting = [order for order in chart.in_play if groups_of(chart, order) - {"BASE"}]
-    return bool(acting) and all(
-        order.categories <= {"lab-pth", "lab-base"} and order.analytes <= BASE_ANALYTES | {"pth"} for order in acting
-    )
+    return bool(acting) and all(order.categories <= {"lab-pth", "lab-base"} and order.analytes <= BASE_ANALYTES | {"pth"} for order in acting)
 
 
 def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
     """Of these orders, those whose removal takes no baseline or safety test with it (a PTH-with-calcium panel stays)."""
-    return tuple(
-        order for order in orders
-        if order.draft and not order.analytes & BASE_ANALYTES and "BASE" not in groups_of(chart, order)
-    )
+    return tuple(order for order in orders if order.draft and not order.analytes & BASE_ANALYTES and "BASE" not in groups_of(chart, order))
 
 
 def requested(chart: Chart) -> frozenset[str]:
@@ -82,7 +85,9 @@ def requested(chart: Chart) -> frozenset[str]:
     limit = chart.ago(chart.thresholds.lookback_days["pending_order"])
     drafted = {analyte for order in chart.facts.drafts for analyte in order.analytes}
     pending = {
-        analyte for order in chart.facts.orders if order.status == "active" and order.when is not None and order.when.until >= limit
+        analyte
+        for order in chart.facts.orders
+        if order.status == "active" and order.when is not None and order.when.until >= limit
         for analyte in order.analytes
     }
     return frozenset(drafted | pending)
@@ -102,7 +107,10 @@ def imaged(chart: Chart, calcification: Calcification, days: Decimal, final: boo
     limit = chart.ago(days)
     ours = calcification.regions - {"any", "multiple"}
     return any(
-        "img-target" in report.categories and report.final is final and report.when is not None and report.when.until >= limit
+        "img-target" in report.categories
+        and report.final is final
+        and report.when is not None
+        and report.when.until >= limit
         and not ours.isdisjoint(report.regions)
         for report in chart.facts.reports
     )
@@ -115,8 +123,21 @@ INDICATIONS = {
     "rx-thiosulfate": ("calciphylaxis",),
     "rx-warfarin": ("atrial_fibrillation", "venous_thromboembolism"),
 }
-KIDNEY_INDICATIONS = ("ckd_g1", "ckd_g2", "ckd_g3a", "ckd_g3b", "ckd_g4", "ckd_g5", "ckd_unspecified", "dialysis", "kidney_transplant",
-                      "hypoparathyroidism", "pseudohypoparathyroidism", "hyperparathyroidism", "primary_hyperparathyroidism")
+KIDNEY_INDICATIONS = (
+    "ckd_g1",
+    "ckd_g2",
+    "ckd_g3a",
+    "ckd_g3b",
+    "ckd_g4",
+    "ckd_g5",
+    "ckd_unspecified",
+    "dialysis",
+    "kidney_transplant",
+    "hypoparathyroidism",
+    "pseudohypoparathyroidism",
+    "hyperparathyroidism",
+    "primary_hyperparathyroidism",
+)
 
 
 def other_indication(chart: Chart, drugs: Iterable[str]) -> bool:

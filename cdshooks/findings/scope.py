@@ -1,4 +1,5 @@
 """The calcification itself, and the history around it: what is calcified, where, since when, and what could explain it locally."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ def read_calcification(chart: Chart) -> Calcification:
     reasons = {category for order in chart.facts.drafts for reason in order.reasons for category in reason.categories}
     concluded = {category for report in chart.facts.reports for category in report.conclusions}
     return Calcification(
-        records=records, by_reason=not (reasons | concluded).isdisjoint(index),
+        records=records,
+        by_reason=not (reasons | concluded).isdisjoint(index),
         regions=frozenset(region for record in records for region in record.regions),
         sites=frozenset(site for record in records for site in record.sites),
     )
@@ -63,9 +65,7 @@ def multifocal(calcification: Calcification) -> bool:
 def local_causes(chart: Chart, calcification: Calcification, categories: tuple[str, ...] = LOCAL_CAUSES) -> tuple[History, ...]:
     """Documented local causes of the given categories: not dated after the calcification, and not at another site where both sites are
     known. Resolved records count: an injury of twenty years ago does."""
-    return tuple(
-        record for record in chart.records(*categories) if _concordant(record, calcification) and not _after(record, calcification)
-    )
+    return tuple(record for record in chart.records(*categories) if _concordant(record, calcification) and not _after(record, calcification))
 
 
 def _concordant(record: History, calcification: Calcification) -> bool:
@@ -94,7 +94,9 @@ def skin_sign(chart: Chart) -> bool:
 def calciphylaxis_risk(chart: Chart, stage: str) -> bool:
     """A setting in which a painful skin lesion may be calciphylaxis: CKD G4-5, dialysis, transplant, vitamin K antagonist, PHPT."""
     return (
-        stage in ("G4", "G5") or chart.has("dialysis", "kidney_transplant") or chart.has("primary_hyperparathyroidism")
+        stage in ("G4", "G5")
+        or chart.has("dialysis", "kidney_transplant")
+        or chart.has("primary_hyperparathyroidism")
         or any(exposure.active and exposure.category == "vitamin_k_antagonist" for exposure in chart.facts.exposures)
     )
 
@@ -125,6 +127,7 @@ def arterial_before(chart: Chart, calcification: Calcification, years: int) -> b
 
 def masking_drugs(chart: Chart) -> tuple[Exposure, ...]:
     """Drugs that may hide an abnormality: taken now, or stopped too recently; without a known end they still count."""
+
     def masks(exposure: Exposure) -> bool:
         days = chart.thresholds.mask_days.get(exposure.category)
         if days is None:
@@ -158,7 +161,8 @@ def critically_ill(chart: Chart) -> bool:
     names = chart.mappings.by_role["critical-illness"]
     return any(
         record.active or ((began := record.onset or record.recorded) is not None and began.until >= limit)
-        for name in names for record in chart.facts.histories.get(name, ())
+        for name in names
+        for record in chart.facts.histories.get(name, ())
     )
 
 

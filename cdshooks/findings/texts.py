@@ -1,4 +1,5 @@
 """The words that cards interpolate: values with their units and dates as they were sent, and lists in plain English."""
+
 from __future__ import annotations
 
 import re
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 PHRASES = {
-    "trauma": "prior injury", "tracheostomy": "prior tracheostomy", "surgery": "prior surgery", "extravasation": "prior extravasation",
-    "infection": "prior infection", "inflammation": "chronic inflammation",
+    "trauma": "prior injury",
+    "tracheostomy": "prior tracheostomy",
+    "surgery": "prior surgery",
+    "extravasation": "prior extravasation",
+    "infection": "prior infection",
+    "inflammation": "chronic inflammation",
 }
 
 
@@ -46,6 +51,7 @@ def _of(analyte: str, known: str = "{}") -> Callable[[State], str]:
     def text(state: State) -> str:
         lab = state.chart.fresh(analyte)
         return known.format(full(lab, state.chart.mappings.analytes[analyte].unit)) if lab is not None else ""
+
     return text
 
 
@@ -110,9 +116,11 @@ def _in_a_sentence(name: str) -> str:
 
 def _bare(analyte: str) -> Callable[[State], str]:
     """The number and unit of a fresh value, short enough for a summary."""
+
     def text(state: State) -> str:
         lab = state.chart.fresh(analyte)
         return shown(lab) if lab is not None else ""
+
     return text
 
 

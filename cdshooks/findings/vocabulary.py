@@ -2,6 +2,7 @@
 
 A finding that is unknown is not bound: a condition that needs it is unknown too. Names are for ever.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -51,8 +52,11 @@ _ALL = (
     _bool("author.metabolic_specialist", "the user is known to practise nephrology, endocrinology or clinical genetics", resources=("user-role",)),
     _bool("author.tumour_specialist", "the user is known to practise both orthopaedics and oncology, or surgical oncology", resources=("user-role",)),
     # The calcification
-    _bool("calcification.present", "an active soft-tissue calcification is coded on the chart, as an order's reason or in a report",
-          resources=("conditions", "reports")),
+    _bool(
+        "calcification.present",
+        "an active soft-tissue calcification is coded on the chart, as an order's reason or in a report",
+        resources=("conditions", "reports"),
+    ),
     _bool("calcification.skin", "the calcification is of the skin or subcutis", resources=("conditions",)),
     _bool("calcification.leg_or_unknown", "the calcification is in a leg, or its site is not coded", resources=("conditions",)),
     _bool("calcification.multifocal", "calcification is recorded at several sites", resources=("conditions",)),
@@ -78,15 +82,23 @@ _ALL = (
     # Kidney
     _bool("egfr.known", "a fresh eGFR is reported or can be computed", KIDNEY, CHART),
     _bool("egfr.below_60", "the fresh eGFR is below 60 mL/min/1.73 m2", KIDNEY, CHART),
-    _bool("ckd.g3a_or_worse", "CKD G3a or worse by code or by two low eGFR 90 days apart, dialysis, or a kidney transplant", KIDNEY,
-          (*CHART, "procedures")),
+    _bool(
+        "ckd.g3a_or_worse",
+        "CKD G3a or worse by code or by two low eGFR 90 days apart, dialysis, or a kidney transplant",
+        KIDNEY,
+        (*CHART, "procedures"),
+    ),
     _bool("ckd.possible", "a single low eGFR, or CKD coded without a category", KIDNEY, CHART),
     _bool("ckd.unspecified", "chronic kidney disease is coded without a category", resources=("conditions",)),
     _bool("ckd.g4_or_worse", "CKD G4 or G5", KIDNEY, CHART),
     _bool("ckd.dialysis", "dialysis is on record", resources=HISTORY),
     _bool("kidney.acute_injury", "acute kidney injury by creatinine (KDIGO 2012) or by code", ("creatinine",), ("conditions",)),
-    _bool("kdigo.incomplete", "calcium, phosphate, PTH or ALP is neither fresh nor being asked for", ("calcium_total", "phosphate", "pth", "alp"),
-          ("service-requests",)),
+    _bool(
+        "kdigo.incomplete",
+        "calcium, phosphate, PTH or ALP is neither fresh nor being asked for",
+        ("calcium_total", "phosphate", "pth", "alp"),
+        ("service-requests",),
+    ),
     # Local causes and other history
     _bool("local.trauma", "an injury or burn is on record before the calcification", resources=HISTORY),
     _bool("local.surgery", "surgery or tracheostomy is on record before the calcification", resources=HISTORY),
@@ -123,8 +135,11 @@ _ALL = (
     _bool("order.metabolic_drug_warfarin", "and it is warfarin"),
     _bool("order.drug_has_other_indication", "the chart holds another coded indication for that drug", resources=("conditions",)),
     # The baseline
-    _bool("baseline.incomplete", "calcium, phosphate, albumin or creatinine is missing or stale, or calcium and phosphate were not drawn together",
-          ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr")),
+    _bool(
+        "baseline.incomplete",
+        "calcium, phosphate, albumin or creatinine is missing or stale, or calcium and phosphate were not drawn together",
+        ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
+    ),
     _bool("baseline.requested", "all that the baseline lacks is already being asked for", GATE, ("service-requests",)),
     _bool("baseline.received_whole", "all results that were asked for came"),
     # Reassurance

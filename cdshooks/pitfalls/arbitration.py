@@ -1,4 +1,5 @@
 """From the pitfalls that fire to the few that speak: silence, dominance, hook policy, budget, in this order."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +10,11 @@ from .model import INDICATORS, Arbitration
 
 
 def arbitrate(
-    results: Sequence[Result], hook: str, rules: Arbitration, budget: Mapping[str, Decimal], evaluation: Evaluation,
+    results: Sequence[Result],
+    hook: str,
+    rules: Arbitration,
+    budget: Mapping[str, Decimal],
+    evaluation: Evaluation,
 ) -> tuple[tuple[Result, ...], Mapping[str, str]]:
     """Return the results that speak, in the order of their cards, and why each other firing pitfall was kept back (id -> reason).
 

@@ -3,6 +3,7 @@
 A finding that is unknown is not bound. CEL's `&&` and `||` absorb the resulting error where the other side decides, which is Kleene's
 logic of three values; an expression whose error survives is unknown.
 """
+
 from __future__ import annotations
 
 import re

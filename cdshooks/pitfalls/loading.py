@@ -1,4 +1,5 @@
 """Content files to values: shape by JSON Schema, sense by named checks; every fault of a run is told, with its file."""
+
 from __future__ import annotations
 
 import json
@@ -57,7 +58,12 @@ def _numbers(value: Any) -> Any:
 
 
 def load_pitfalls(
-    folder: Traversable, shown: str, *, mappings: Mappings, overrides: Iterable[str], orderables: Iterable[str],
+    folder: Traversable,
+    shown: str,
+    *,
+    mappings: Mappings,
+    overrides: Iterable[str],
+    orderables: Iterable[str],
     faults: list[Fault],
 ) -> tuple[Pitfall, ...]:
     """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out."""
@@ -76,14 +82,21 @@ def load_pitfalls(
 
 
 def _sense(
-    pitfall: Pitfall, where: str, all_pitfalls: Iterable[Pitfall], mappings: Mappings, overrides: set[str], orderables: set[str],
+    pitfall: Pitfall,
+    where: str,
+    all_pitfalls: Iterable[Pitfall],
+    mappings: Mappings,
+    overrides: set[str],
+    orderables: set[str],
 ) -> Iterator[str]:
     """The named checks of one pitfall."""
     others = [other for other in all_pitfalls if other is not pitfall]
     yield from _check_identity(pitfall, where, others)
     yield from (f"condition {fault}" for fault in faults_of(pitfall.expressions).values())
     yield from (f"interpolates {{{name}}}, which is no text of the findings" for name in sorted(_names(pitfall) - set(TEXTS)))
-    yield from (f"offers override reason {code!r}, which override_reasons.toml does not define" for code in pitfall.card.override if code not in overrides)
+    yield from (
+        f"offers override reason {code!r}, which override_reasons.toml does not define" for code in pitfall.card.override if code not in overrides
+    )
     yield from _check_suggestions(pitfall, mappings, orderables)
     yield from _check_vignettes(pitfall)
     yield from _check_reassurance(pitfall)
@@ -125,19 +138,35 @@ def _check_reassurance(pitfall: Pitfall) -> Iterator[str]:
 
 def _names(pitfall: Pitfall) -> set[str]:
     card = pitfall.card
-    texts = [card.summary, *(line.text for line in card.detail), *(v.summary for v in pitfall.variants), *(v.first_line for v in pitfall.variants),
-             *(s.label for s in card.suggestions), *(s.note for s in card.suggestions)]
+    texts = [
+        card.summary,
+        *(line.text for line in card.detail),
+        *(v.summary for v in pitfall.variants),
+        *(v.first_line for v in pitfall.variants),
+        *(s.label for s in card.suggestions),
+        *(s.note for s in card.suggestions),
+    ]
     return {match.split("|")[0] for text in texts for match in INTERPOLATION.findall(text)}
 
 
 def _pitfall(document: Mapping[str, Any]) -> Pitfall:
     return Pitfall(
-        id=document["id"], rule=document["rule"], title=document["title"], version=document["version"], status=document["status"],
-        hooks=frozenset(document["hooks"]), indicator=document["indicator"], reassures=document.get("reassures", False),
-        about=document["about"].strip(), when=tuple(document["when"]), unless=tuple(document.get("unless", ())),
-        dominates=frozenset(document.get("dominates", ())), dominates_info=document.get("dominates_info", False),
+        id=document["id"],
+        rule=document["rule"],
+        title=document["title"],
+        version=document["version"],
+        status=document["status"],
+        hooks=frozenset(document["hooks"]),
+        indicator=document["indicator"],
+        reassures=document.get("reassures", False),
+        about=document["about"].strip(),
+        when=tuple(document["when"]),
+        unless=tuple(document.get("unless", ())),
+        dominates=frozenset(document.get("dominates", ())),
+        dominates_info=document.get("dominates_info", False),
         variants=tuple(Variant(**{**variant, "when": tuple(variant["when"])}) for variant in document.get("variant", ())),
-        card=_card(document), evidence=_evidence(document["evidence"]),
+        card=_card(document),
+        evidence=_evidence(document["evidence"]),
         vignettes=tuple(Vignette(**{**v, "says": tuple(v.get("says", ())), "says_not": tuple(v.get("says_not", ()))}) for v in document["vignette"]),
     )
 
@@ -147,7 +176,9 @@ def _card(document: Mapping[str, Any]) -> Card:
     return Card(
         summary=card["summary"],
         detail=tuple(Line(line) if isinstance(line, str) else Line(line["text"], line["when"]) for line in card["detail"]),
-        source=Source(**card["source"]), override=tuple(card["override"]), selection=card.get("selection", "any"),
+        source=Source(**card["source"]),
+        override=tuple(card["override"]),
+        selection=card.get("selection", "any"),
         suggestions=tuple(
             Suggestion(**{**suggestion, "add": tuple(suggestion.get("add", ())), "place": tuple(suggestion.get("place", ()))})
             for suggestion in document.get("suggestion", ())
@@ -158,7 +189,9 @@ def _card(document: Mapping[str, Any]) -> Card:
 def _evidence(evidence: Mapping[str, Any]) -> Evidence:
     reviewed = evidence["reviewed"]
     return Evidence(
-        level=evidence["level"], statements=tuple(evidence.get("statements", ())), notes=evidence.get("notes", ""),
+        level=evidence["level"],
+        statements=tuple(evidence.get("statements", ())),
+        notes=evidence.get("notes", ""),
         sources=tuple(Source(**source) for source in evidence["sources"]),
         reviewed=reviewed if isinstance(reviewed, date) else date.fromisoformat(str(reviewed)),
     )
@@ -167,6 +200,8 @@ def _evidence(evidence: Mapping[str, Any]) -> Evidence:
 def arbitration_from(document: Mapping[str, Any]) -> Arbitration:
     """Build the arbitration rules from `arbitration.toml`."""
     return Arbitration(
-        scope=tuple(document["scope"]), silence=dict(document["silence"]), info_hooks=frozenset(document["info_hooks"]),
+        scope=tuple(document["scope"]),
+        silence=dict(document["silence"]),
+        info_hooks=frozenset(document["info_hooks"]),
         info_first=tuple(document["info_first"]),
     )

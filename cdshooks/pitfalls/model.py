@@ -1,4 +1,5 @@
 """What a pitfall file says, as frozen values; see `content/pitfalls/*.toml` for the files and `loading` for how they are checked."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -16,6 +16,7 @@ The `given` text has one statement a line, `word: items`; several items are sepa
 Names are those of the catalog (analytes, history, order and medication categories, body sites), a code of the code tables, or a word of
 `content/vignette_words.toml`.
 """
+
 from __future__ import annotations
 
 import re
@@ -90,8 +91,11 @@ class Words:
         analyte = self.extra["labs"].get(name, name)
         definition = self.mappings.analytes.get(analyte)
         kind = property_of(unit)
-        fitting = [row for row in self.mappings.rows if row.kind == "analyte" and row.concept == analyte and row.use == "use"
-                   and (kind == "other" or f"property:{kind}" in row.attributes)]
+        fitting = [
+            row
+            for row in self.mappings.rows
+            if row.kind == "analyte" and row.concept == analyte and row.use == "use" and (kind == "other" or f"property:{kind}" in row.attributes)
+        ]
         if definition is None or not fitting:
             return self.row("analyte", analyte, "labs")
         orderable = definition.orderable[1] if definition.orderable else ""
@@ -181,14 +185,19 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
         concept["text"] = "phosphate (as PO4)"
         concept["coding"][0]["display"] = "phosphate (as PO4)"
     observation: Json = {
-        "resourceType": "Observation", "status": "preliminary" if "preliminary" in rest else "final", "code": concept,
-        "effectiveDateTime": _instant(drawn), "valueQuantity": quantity,
+        "resourceType": "Observation",
+        "status": "preliminary" if "preliminary" in rest else "final",
+        "code": concept,
+        "effectiveDateTime": _instant(drawn),
+        "valueQuantity": quantity,
     }
     if match["low"]:
         observation["referenceRange"] = [{"low": {"value": float(match["low"]), "unit": unit}, "high": {"value": float(match["high"]), "unit": unit}}]
     flag = re.search(r"\bflag (\w+)", rest)
     if flag:
-        observation["interpretation"] = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": flag[1]}]}]
+        observation["interpretation"] = [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": flag[1]}]}
+        ]
     chart.add("observations", observation)
 
 
@@ -197,8 +206,11 @@ def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
     index = "index" in words.mappings.histories[row.concept].roles
     dated = AGO.search(item)
     condition: Json = {
-        "resourceType": "Condition", "code": _coding(row),
-        "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved" if "resolved" in item else "active"}]},
+        "resourceType": "Condition",
+        "code": _coding(row),
+        "clinicalStatus": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved" if "resolved" in item else "active"}]
+        },
         "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]},
     }
     if dated:
@@ -223,7 +235,9 @@ def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     row = words.row("medication", item.split(" ")[0], "drugs")
     stopped = "stopped" in item
     statement: Json = {
-        "resourceType": "MedicationStatement", "status": "stopped" if stopped else "active", "medicationCodeableConcept": _coding(row),
+        "resourceType": "MedicationStatement",
+        "status": "stopped" if stopped else "active",
+        "medicationCodeableConcept": _coding(row),
     }
     if stopped:
         statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
@@ -236,8 +250,12 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
     number = len(chart.drafts) + 1
     drug = "rxnorm" in row.system or "whocc" in row.system
     order: Json = {
-        "resourceType": "MedicationRequest" if drug else "ServiceRequest", "id": f"draft-{number}", "status": "draft", "intent": "order",
-        "subject": {"reference": f"Patient/{chart.patient['id']}"}, "medicationCodeableConcept" if drug else "code": _coding(row),
+        "resourceType": "MedicationRequest" if drug else "ServiceRequest",
+        "id": f"draft-{number}",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{chart.patient['id']}"},
+        "medicationCodeableConcept" if drug else "code": _coding(row),
     }
     reason = re.search(r"\bfor\s+(\S+)", item)
     if reason:
@@ -249,10 +267,15 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
 
 def _reports(item: str, head: str, chart: _Chart, words: Words) -> None:
     name = AGO.sub("", item).replace("preliminary", "").strip()
-    chart.add("reports", {
-        "resourceType": "DiagnosticReport", "status": "preliminary" if "preliminary" in item else "final",
-        "code": _coding(words.row("order", name, "reports")), "effectiveDateTime": _instant(_when(item, chart, 10)),
-    })
+    chart.add(
+        "reports",
+        {
+            "resourceType": "DiagnosticReport",
+            "status": "preliminary" if "preliminary" in item else "final",
+            "code": _coding(words.row("order", name, "reports")),
+            "effectiveDateTime": _instant(_when(item, chart, 10)),
+        },
+    )
 
 
 def _encounter(item: str, head: str, chart: _Chart, words: Words) -> None:
@@ -265,15 +288,33 @@ def _set(name: str) -> Callable[[str, str, _Chart, Words], None]:
             chart.hook = item
         else:
             getattr(chart, name).extend(part.strip() for part in item.split(","))
+
     return reader
 
 
 READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
-    "age": _person, "born": _person, "history": _history, "labs": _labs, "drugs": _drugs, "orders": _orders, "reports": _reports,
-    "encounter": _encounter, "hook": _set("hook"), "not sent": _set("not_sent"), "paged": _set("paged"),
+    "age": _person,
+    "born": _person,
+    "history": _history,
+    "labs": _labs,
+    "drugs": _drugs,
+    "orders": _orders,
+    "reports": _reports,
+    "encounter": _encounter,
+    "hook": _set("hook"),
+    "not sent": _set("not_sent"),
+    "paged": _set("paged"),
 }
-PREFETCHED = ("observations", "conditions", "procedures", "medication-requests", "medication-statements", "medication-administrations",
-              "service-requests", "reports")
+PREFETCHED = (
+    "observations",
+    "conditions",
+    "procedures",
+    "medication-requests",
+    "medication-statements",
+    "medication-administrations",
+    "service-requests",
+    "reports",
+)
 
 
 def _request(chart: _Chart) -> Json:
@@ -282,7 +323,10 @@ def _request(chart: _Chart) -> Json:
     if chart.encounter:
         context["encounterId"] = f"{chart.patient['id']}-encounter"
         prefetch["encounter"] = {
-            "resourceType": "Encounter", "id": context["encounterId"], "status": "in-progress", "subject": {"reference": f"Patient/{chart.patient['id']}"},
+            "resourceType": "Encounter",
+            "id": context["encounterId"],
+            "status": "in-progress",
+            "subject": {"reference": f"Patient/{chart.patient['id']}"},
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": chart.encounter},
         }
     if chart.hook != "patient-view":

@@ -1,4 +1,5 @@
 """Cross-origin headers for clients in browsers: on every answer, errors too, as a browser hides an answer that lacks them."""
+
 from __future__ import annotations
 
 from flask import Flask, Response, request
@@ -16,9 +17,11 @@ def register(app: Flask, origins: tuple[str, ...]) -> None:
 
     @app.before_request
     def preflight() -> Response | None:
-        if request.method != "OPTIONS" or request.url_rule is None:
+        known = request.url_rule is not None
+        # A preflight for a path that does not exist is answered, too: else the browser hides the 404 that follows.
+        if request.method != "OPTIONS" or not (known or "Access-Control-Request-Method" in request.headers):
             return None
-        allow = ", ".join(sorted(request.url_rule.methods or ()))
+        allow = ", ".join(sorted(request.url_rule.methods or ())) if request.url_rule is not None else "OPTIONS"
         response = Response(status=204, headers={**PREFLIGHT, "Allow": allow})
         del response.headers["Content-Type"]  # there is no content
         return response

@@ -1,4 +1,5 @@
 """Ready hook requests of the sample patients, for `serve --demo`: fetch one, post it back, see the card."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

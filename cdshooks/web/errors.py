@@ -1,4 +1,5 @@
 """Every answer that is not a success: a FHIR OperationOutcome, the same shape for our refusals, for Flask's own, and for a crash."""
+
 from __future__ import annotations
 
 import logging

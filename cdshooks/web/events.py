@@ -1,4 +1,5 @@
 """One structured log event for each hook call and each error: who asked what, how it ended, how long it took. Never chart data."""
+
 from __future__ import annotations
 
 import logging

@@ -1,4 +1,5 @@
 """Is it alive, is it ready, with which content: the questions of operators and load balancers."""
+
 from __future__ import annotations
 
 import msgspec

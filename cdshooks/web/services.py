@@ -1,4 +1,5 @@
 """CDS Hooks over HTTP: discovery, and the hook calls. A view reads, calls the core, and writes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -53,8 +54,12 @@ def register(app: Flask, content: Content, *, locked: bool, answer: Answering, c
 def _advertised(service: Service) -> dict[str, Any]:
     """A service as discovery tells it. What is empty is left out: CDS Hooks forbids '', {} and null. Key order is kept."""
     told = {
-        "hook": service.hook, "title": service.title, "description": service.description, "id": service.id,
-        "prefetch": dict(service.templates), "usageRequirements": service.usage_requirements,
+        "hook": service.hook,
+        "title": service.title,
+        "description": service.description,
+        "id": service.id,
+        "prefetch": dict(service.templates),
+        "usageRequirements": service.usage_requirements,
     }
     return {name: value for name, value in told.items() if value}
 

@@ -1,4 +1,5 @@
 """The card format: every limit of the specification, and nothing from a chart that could become markup."""
+
 from __future__ import annotations
 
 import json
@@ -80,13 +81,16 @@ def test_cards_and_suggestions_get_distinct_ids() -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize(("text", "escaped"), [
-    pytest.param("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;", id="HTML"),
-    pytest.param("a|b*c_d`e", "a\\|b\\*c\\_d\\`e", id="Markdown"),
-    pytest.param("[x](http://evil.example)", "\\[x\\](http&#58;//evil.example)", id="link"),
-    pytest.param("www.evil.example", "www&#46;evil.example", id="bare link"),
-    pytest.param("a\nb\u202ec", "a b c", id="line breaks and direction overrides"),
-])
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        pytest.param("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;", id="HTML"),
+        pytest.param("a|b*c_d`e", "a\\|b\\*c\\_d\\`e", id="Markdown"),
+        pytest.param("[x](http://evil.example)", "\\[x\\](http&#58;//evil.example)", id="link"),
+        pytest.param("www.evil.example", "www&#46;evil.example", id="bare link"),
+        pytest.param("a\nb\u202ec", "a b c", id="line breaks and direction overrides"),
+    ],
+)
 def test_chart_text_is_escaped_for_markdown(text: str, escaped: str) -> None:
     assert escape(text) == escaped
 

@@ -1,4 +1,5 @@
 """Conditions: Kleene's three values, and names that are checked when content is loaded."""
+
 from __future__ import annotations
 
 import pytest
@@ -35,12 +36,15 @@ def test_and_or_not_follow_kleene(a: bool | None, b: bool | None) -> None:
     assert evaluation.holds(expressions[2]) is negated
 
 
-@pytest.mark.parametrize("expression", [
-    pytest.param("calcium.hihg", id="a misspelt finding"),
-    pytest.param("patient.age > 'x'", id="a mistyped comparison"),
-    pytest.param("patient.age", id="not a condition"),
-    pytest.param("calcium.high &&", id="broken syntax"),
-])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param("calcium.hihg", id="a misspelt finding"),
+        pytest.param("patient.age > 'x'", id="a mistyped comparison"),
+        pytest.param("patient.age", id="not a condition"),
+        pytest.param("calcium.high &&", id="broken syntax"),
+    ],
+)
 def test_a_condition_that_cannot_hold_is_refused_at_load(expression: str) -> None:
     with pytest.raises(ExpressionError):
         Engine([expression])

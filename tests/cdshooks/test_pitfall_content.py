@@ -1,4 +1,5 @@
 """All content is tested in a loop, so that new content is tested by existing."""
+
 from __future__ import annotations
 
 import pytest
@@ -11,10 +12,19 @@ from ..builders import content
 
 CONTENT: Content = content()
 ALL = [pytest.param(pitfall, vignette, id=f"{pitfall.id}: {vignette.name}") for pitfall in CONTENT.pitfalls for vignette in pitfall.vignettes]
-SEED = ("critical-calcium-value", "hypercalcaemia-is-not-dystrophic", "hyperphosphataemia-is-not-dystrophic", "ckd-vascular-calcification-distinct",
-        "baseline-panel-incomplete-or-stale", "extended-metabolic-workup-low-yield", "metabolic-drug-without-metabolic-disease",
-        "local-cause-history-missing", "connective-tissue-disease-calcinosis", "vascular-insufficiency-local-calcification",
-        "calcified-mass-not-presumed-benign")
+SEED = (
+    "critical-calcium-value",
+    "hypercalcaemia-is-not-dystrophic",
+    "hyperphosphataemia-is-not-dystrophic",
+    "ckd-vascular-calcification-distinct",
+    "baseline-panel-incomplete-or-stale",
+    "extended-metabolic-workup-low-yield",
+    "metabolic-drug-without-metabolic-disease",
+    "local-cause-history-missing",
+    "connective-tissue-disease-calcinosis",
+    "vascular-insufficiency-local-calcification",
+    "calcified-mass-not-presumed-benign",
+)
 
 
 @pytest.mark.parametrize(("pitfall", "vignette"), ALL)

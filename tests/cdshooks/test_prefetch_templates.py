@@ -1,4 +1,5 @@
 """The prefetch templates: derived from what is needed, and short enough for every client."""
+
 from __future__ import annotations
 
 import re
@@ -28,8 +29,11 @@ def codes_in(template: str) -> list[str]:
 
 def test_observations_are_asked_for_by_every_code_that_is_read() -> None:
     made = templates(needs("phosphate", "albumin"), content().mappings)
-    wanted = {f"{system}|{code}" for (system, code), result in content().mappings.results.items()
-              if result.analyte in ("phosphate", "albumin") and not result.excluded}
+    wanted = {
+        f"{system}|{code}"
+        for (system, code), result in content().mappings.results.items()
+        if result.analyte in ("phosphate", "albumin") and not result.excluded
+    }
     assert set(codes_in(made["observations"])) == wanted and f"{LOINC}|2777-1" in wanted
 
 
@@ -55,9 +59,16 @@ def test_more_codes_than_one_url_holds_spill_over_with_the_vital_ones_first() ->
     assert all(url_length(template) < URL_LIMIT for template in made.values())
 
 
-@pytest.mark.parametrize(("code", "token"), [
-    ("K+", "K%2B"), ("a,b", "a%5C%2Cb"), ("x&y=z#?", "x%26y%3Dz%23%3F"), ("ä b", "%C3%A4%20b"), ("{{x}}", "%7B%7Bx%7D%7D"),
-])
+@pytest.mark.parametrize(
+    ("code", "token"),
+    [
+        ("K+", "K%2B"),
+        ("a,b", "a%5C%2Cb"),
+        ("x&y=z#?", "x%26y%3Dz%23%3F"),
+        ("ä b", "%C3%A4%20b"),
+        ("{{x}}", "%7B%7Bx%7D%7D"),
+    ],
+)
 def test_a_local_code_cannot_break_the_query(code: str, token: str) -> None:
     made = templates(needs("sodium"), tables({("http://lab.example/codes", code): ResultCode("sodium")}))
     assert codes_in(made["observations"]) == [f"http://lab.example/codes|{token}"]
@@ -69,12 +80,16 @@ def test_every_shipped_template_fits_a_url_and_the_required_keys_are_there() -> 
         assert all(url_length(template) < URL_LIMIT for template in service.templates.values())
 
 
-@pytest.mark.parametrize(("states", "encounter_named", "expected"), [
-    ({"observations": "present", "conditions": "empty"}, True, set()),
-    ({"observations": "incomplete", "procedures": "absent", "reports": "unavailable"}, True, {"observations", "procedures", "reports"}),
-    ({"observations": "present", "observations-2": "absent"}, True, {"observations"}),
-    ({"user-role": "absent", "encounter": "absent"}, True, {"encounter"}),
-    ({"user-role": "unavailable", "encounter": "absent"}, False, set()),
-], ids=["whole", "each way of failing", "spilt codes", "the user does not count", "nor an encounter that nobody named"])
+@pytest.mark.parametrize(
+    ("states", "encounter_named", "expected"),
+    [
+        ({"observations": "present", "conditions": "empty"}, True, set()),
+        ({"observations": "incomplete", "procedures": "absent", "reports": "unavailable"}, True, {"observations", "procedures", "reports"}),
+        ({"observations": "present", "observations-2": "absent"}, True, {"observations"}),
+        ({"user-role": "absent", "encounter": "absent"}, True, {"encounter"}),
+        ({"user-role": "unavailable", "encounter": "absent"}, False, set()),
+    ],
+    ids=["whole", "each way of failing", "spilt codes", "the user does not count", "nor an encounter that nobody named"],
+)
 def test_what_did_not_come_whole(states: dict[str, str], encounter_named: bool, expected: set[str]) -> None:
     assert Prefetch((), states).not_whole(encounter_named=encounter_named) == expected

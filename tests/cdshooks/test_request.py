@@ -1,4 +1,5 @@
 """Bytes to a HookRequest, or every fault at once."""
+
 from __future__ import annotations
 
 import json
@@ -47,26 +48,41 @@ def test_a_decimal_of_a_draft_keeps_its_digits() -> None:
     assert b"1.50" in bytes(read(raw).draft_bundles[0])
 
 
-@pytest.mark.parametrize(("document", "expected"), [
-    ({}, {"hook", "hookInstance", "context"}),
-    ({"hook": "order-select", "hookInstance": "x", "context": {}}, {
-        f"context.{name}" for name in ("userId", "patientId", "selections", "draftOrders")}),
-    (call(patientId="a/b", userId=" ", encounterId=[]), {"context.patientId", "context.userId", "context.encounterId"}),
-    (call(selections=[1, "ServiceRequest/a", None]), {"context.selections[0]", "context.selections[2]"}),
-    (call("order-sign"), {"hook"}),
-    (call() | {"fhirServer": "ftp://x", "prefetch": []}, {"fhirServer", "prefetch"}),
-    (call() | {"fhirServer": "https://u:p@x.test/r4"}, {"fhirServer"}),
-    (call() | {"fhirAuthorization": {}, "fhirServer": "https://x.test"}, {
-        f"fhirAuthorization.{name}" for name in ("access_token", "token_type", "expires_in", "scope", "subject")}),
-], ids=["nothing", "empty context", "bad ids", "bad selections", "other hook", "bad server and prefetch", "password in URL", "empty authorization"])
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({}, {"hook", "hookInstance", "context"}),
+        (
+            {"hook": "order-select", "hookInstance": "x", "context": {}},
+            {f"context.{name}" for name in ("userId", "patientId", "selections", "draftOrders")},
+        ),
+        (call(patientId="a/b", userId=" ", encounterId=[]), {"context.patientId", "context.userId", "context.encounterId"}),
+        (call(selections=[1, "ServiceRequest/a", None]), {"context.selections[0]", "context.selections[2]"}),
+        (call("order-sign"), {"hook"}),
+        (call() | {"fhirServer": "ftp://x", "prefetch": []}, {"fhirServer", "prefetch"}),
+        (call() | {"fhirServer": "https://u:p@x.test/r4"}, {"fhirServer"}),
+        (
+            call() | {"fhirAuthorization": {}, "fhirServer": "https://x.test"},
+            {f"fhirAuthorization.{name}" for name in ("access_token", "token_type", "expires_in", "scope", "subject")},
+        ),
+    ],
+    ids=["nothing", "empty context", "bad ids", "bad selections", "other hook", "bad server and prefetch", "password in URL", "empty authorization"],
+)
 def test_every_fault_is_named(document: Any, expected: set[str]) -> None:
     assert faults(document).keys() == expected
 
 
-@pytest.mark.parametrize(("raw", "words"), [
-    (b"", "not JSON"), (b"\xff\xfe", "not UTF-8"), (b"[]", "must be a JSON object"), (b'{"a":NaN}', "NaN is no JSON number"),
-    (b"[" * 10_000, "nested too deeply"), (b'{"a": 1,}', "not JSON"),
-])
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[]", "must be a JSON object"),
+        (b'{"a":NaN}', "NaN is no JSON number"),
+        (b"[" * 10_000, "nested too deeply"),
+        (b'{"a": 1,}', "not JSON"),
+    ],
+)
 def test_what_is_no_json_object_is_said_in_words(raw: bytes, words: str) -> None:
     assert words in faults(raw)[""]
 
@@ -76,10 +92,17 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     assert said and "Example" not in str(said)
 
 
-@pytest.mark.parametrize("raw", [
-    b'{"hook":"a","hook":"b"}', b'{ "hook" : "a" , "hook" : "a" }', b'{"a":{"x":1,"y":2},"b":3,"a":{"x":1}}', b'{"a":[1,{"a":2}],"a":[1,{"a":2}]}',
-    b'{"\\u0061":1,"a":1}', b'{"a":",\\"b\\":1","a":2}',
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"hook":"a","hook":"b"}',
+        b'{ "hook" : "a" , "hook" : "a" }',
+        b'{"a":{"x":1,"y":2},"b":3,"a":{"x":1}}',
+        b'{"a":[1,{"a":2}],"a":[1,{"a":2}]}',
+        b'{"\\u0061":1,"a":1}',
+        b'{"a":",\\"b\\":1","a":2}',
+    ],
+)
 def test_a_member_given_twice_is_refused(raw: bytes) -> None:
     assert any("twice" in issue.text for issue in explain_faults(raw, "patient-view"))
     with pytest.raises(RequestError):
@@ -108,21 +131,36 @@ def test_depth_is_an_answer_or_a_refusal(depth: int) -> None:
 # Laws
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-10, 10**25) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers(-10, 10**25)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
     | st.sampled_from(["Practitioner/1", "1", "Bearer", "https://x.test", "ServiceRequest/a", "Bundle", *HOOKS]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=6,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
 )
-MUTABLE = [("hook",), ("hookInstance",), ("context",), ("prefetch",), ("fhirServer",), ("fhirAuthorization",), ("extension",)] + [
-    ("context", name) for name in ("userId", "patientId", "encounterId", "selections", "draftOrders")] + [
-    ("context", "draftOrders", name) for name in ("resourceType", "entry")] + [
-    ("fhirAuthorization", name) for name in ("access_token", "token_type", "expires_in", "scope", "subject", "patient")]
+MUTABLE = (
+    [("hook",), ("hookInstance",), ("context",), ("prefetch",), ("fhirServer",), ("fhirAuthorization",), ("extension",)]
+    + [("context", name) for name in ("userId", "patientId", "encounterId", "selections", "draftOrders")]
+    + [("context", "draftOrders", name) for name in ("resourceType", "entry")]
+    + [("fhirAuthorization", name) for name in ("access_token", "token_type", "expires_in", "scope", "subject", "patient")]
+)
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> dict[str, Any]:
     """A valid call with some members replaced or taken away."""
-    document = json.loads(json.dumps(call() | {"prefetch": {}, "fhirServer": "https://x.test", "fhirAuthorization": {
-        "access_token": "t", "token_type": "Bearer", "expires_in": 9, "scope": "s", "subject": "us"}}))
+    document = json.loads(
+        json.dumps(
+            call()
+            | {
+                "prefetch": {},
+                "fhirServer": "https://x.test",
+                "fhirAuthorization": {"access_token": "t", "token_type": "Bearer", "expires_in": 9, "scope": "s", "subject": "us"},
+            }
+        )
+    )
     for path in draw(st.lists(st.sampled_from(MUTABLE), max_size=3)):
         place = document
         for name in path[:-1]:

@@ -1,4 +1,5 @@
 """The real server, started as an operator starts it: it answers, tells its URL, refuses a taken port, and stops gracefully."""
+
 from __future__ import annotations
 
 import json
@@ -38,9 +39,12 @@ def address_of(url: str) -> tuple[str, int]:
 def start(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.upper().startswith("CDSHOOKS_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "cdshooks", "serve", *options], cwd=folder,
+        [sys.executable, "-m", "cdshooks", "serve", *options],
+        cwd=folder,
         env=clean | environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

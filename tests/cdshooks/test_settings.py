@@ -1,4 +1,5 @@
 """Settings: read once, refused with words, secrets hidden."""
+
 from __future__ import annotations
 
 import os
@@ -46,17 +47,28 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monk
     assert (settings.budget_ms, settings.max_body_bytes) == (900, 5)
 
 
-@pytest.mark.parametrize(("name", "value", "right"), [
-    ("AUTH", "basic", "'jwt' or 'none'"), ("AUTH_NONE_ANYWHERE", "perhaps", "'yes' or 'no'"), ("CLIENTS", "none.toml", "a file that exists"),
-    ("SITE", "/none/such", "a folder that exists"), ("FHIR_SERVERS", "ehr.example", "absolute http(s) URLs"),
-    ("CORS_ORIGINS", "https://a.example/x", "origins"),
-    ("CORS_ORIGINS", "*,https://a.example", "'*', or origins"),
-    ("MAX_BODY_BYTES", "10MB", "a whole number of bytes"), ("MAX_BODY_BYTES", "0", "1 or more"),
-    ("BUDGET_MS", "-1", "1 or more"), ("PUBLIC_URL", "cds.example.org", "an absolute http(s) URL"),
-    ("PUBLIC_URL", "https://u:p@x.example", "an absolute"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("AUTH", "basic", "'jwt' or 'none'"),
+        ("AUTH_NONE_ANYWHERE", "perhaps", "'yes' or 'no'"),
+        ("CLIENTS", "none.toml", "a file that exists"),
+        ("SITE", "/none/such", "a folder that exists"),
+        ("FHIR_SERVERS", "ehr.example", "absolute http(s) URLs"),
+        ("CORS_ORIGINS", "https://a.example/x", "origins"),
+        ("CORS_ORIGINS", "*,https://a.example", "'*', or origins"),
+        ("MAX_BODY_BYTES", "10MB", "a whole number of bytes"),
+        ("MAX_BODY_BYTES", "0", "1 or more"),
+        ("BUDGET_MS", "-1", "1 or more"),
+        ("PUBLIC_URL", "cds.example.org", "an absolute http(s) URL"),
+        ("PUBLIC_URL", "https://u:p@x.example", "an absolute"),
+    ],
+)
 def test_a_setting_that_is_not_understood_says_its_name_its_value_and_what_would_be_right(
-    name: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    right: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(f"CDSHOOKS_{name}", value)
     with pytest.raises(SettingsError) as caught:
@@ -93,9 +105,17 @@ def test_no_authentication_is_refused_beyond_loopback_unless_forced(host: str, m
     assert load_settings(host=host, demo=True).auth == "none"
 
 
-@pytest.mark.parametrize(("host", "loopback"), [
-    ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("localhost.evil.example", False),
-])
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("localhost.evil.example", False),
+    ],
+)
 def test_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 

@@ -1,4 +1,5 @@
 """A service under test: the real application with the real content, asked over Flask's test client."""
+
 from __future__ import annotations
 
 import json
@@ -35,13 +36,25 @@ def searchset(*resources: Json, **members: Any) -> Json:
 
 
 def condition(patient: str = PATIENT, **members: Any) -> Json:
-    return {"resourceType": "Condition", "id": "c1", "subject": {"reference": f"Patient/{patient}"},
-            "code": {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]}, **members}
+    return {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": {"reference": f"Patient/{patient}"},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]},
+        **members,
+    }
 
 
 def draft(name: str = "d1", kind: str = "ServiceRequest", **members: Any) -> Json:
-    return {"resourceType": kind, "id": name, "status": "draft", "intent": "order", "subject": {"reference": f"Patient/{PATIENT}"},
-            "code": {"coding": [{"system": "http://loinc.org", "code": "2731-8"}]}, **members}
+    return {
+        "resourceType": kind,
+        "id": name,
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2731-8"}]},
+        **members,
+    }
 
 
 def drafts(*orders: Json) -> Json:
@@ -56,7 +69,9 @@ def call(hook: str = "patient-view", *, context: Json | None = None, prefetch: A
     if hook == "order-select":
         own["selections"] = ["ServiceRequest/d1"]
     whole = {
-        "hook": hook, "hookInstance": "0b8f7c1e-53b1-4d0a-9a51-6f1c2d3e4f01", "context": _kept(own | (context or {})),
+        "hook": hook,
+        "hookInstance": "0b8f7c1e-53b1-4d0a-9a51-6f1c2d3e4f01",
+        "context": _kept(own | (context or {})),
         "prefetch": {"observations": None, "conditions": None} if prefetch is None else prefetch,
     }
     return _kept(whole | members)

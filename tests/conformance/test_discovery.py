@@ -1,4 +1,5 @@
 """Discovery, case by case (D01-D18). What does not apply to this version is listed in README.md."""
+
 from __future__ import annotations
 
 import json

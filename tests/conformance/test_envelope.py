@@ -1,4 +1,5 @@
 """The envelope of a hook call, case by case (R01-R28)."""
+
 from __future__ import annotations
 
 import json
@@ -104,9 +105,16 @@ def test_R12_only_post_calls_a_service(method: str) -> None:
     assert response.status_code == 405 and "POST" in response.headers["Allow"] and issues(response)
 
 
-@pytest.mark.parametrize("kind", [
-    "text/plain", "application/xml", "multipart/form-data", "application/json; charset=utf-16", "application/x-www-form-urlencoded",
-])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "application/xml",
+        "multipart/form-data",
+        "application/json; charset=utf-16",
+        "application/x-www-form-urlencoded",
+    ],
+)
 def test_R13_other_media_types_are_415(kind: str) -> None:
     response = post(call(), content_type=kind)
     assert response.status_code == 415 and issues(response)
@@ -141,9 +149,16 @@ def test_R17_expires_in_as_a_string_is_tolerated_with_a_warning(caplog: pytest.L
     assert json.loads(caplog.messages[-1])["warnings"] == ["fhirAuthorization.expires_in is a string"]
 
 
-@pytest.mark.parametrize(("member", "value"), [
-    ("token_type", "mac"), ("expires_in", "soon"), ("expires_in", 1.5), ("access_token", ""), ("scope", 5),
-])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("token_type", "mac"),
+        ("expires_in", "soon"),
+        ("expires_in", 1.5),
+        ("access_token", ""),
+        ("scope", 5),
+    ],
+)
 def test_R18_a_malformed_authorization_is_400_and_named(member: str, value: Any) -> None:
     response = post(call(fhirServer=SERVER, fhirAuthorization=AUTHORIZATION | {member: value}))
     assert response.status_code == 400 and named(response) == {f"fhirAuthorization.{member}"}
@@ -175,28 +190,48 @@ def test_R21_the_limit_is_a_setting_and_holds_for_chunked_bodies() -> None:
     assert post(b" " * 5000, at=small, environ_overrides=chunked).status_code == 413
 
 
-@pytest.mark.parametrize("body", [b'{"a":NaN}', b'{"a":Infinity}', b'{"a":-Infinity}', b'{"a":01}', b'{"a":1,}', b'{/* */"a":1}', b"\xef\xbb\xbf{}",
-                                  b'{"a":"\xff"}', '{"a":1}'.encode("utf-16")])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":NaN}',
+        b'{"a":Infinity}',
+        b'{"a":-Infinity}',
+        b'{"a":01}',
+        b'{"a":1,}',
+        b'{/* */"a":1}',
+        b"\xef\xbb\xbf{}",
+        b'{"a":"\xff"}',
+        '{"a":1}'.encode("utf-16"),
+    ],
+)
 def test_R22_what_json_does_not_know_is_400(body: bytes) -> None:
     response = post(body)
     assert response.status_code == 400 and issues(response)
 
 
-@pytest.mark.parametrize("value", ["NaN", "\"\\ud800\"", "[" * 10_000 + "]" * 10_000, "{\"a\":" * 10_000 + "1" + "}" * 10_000],
-                         ids=["NaN", "lone surrogate", "deep arrays", "deep objects"])
+@pytest.mark.parametrize(
+    "value",
+    ["NaN", '"\\ud800"', "[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000],
+    ids=["NaN", "lone surrogate", "deep arrays", "deep objects"],
+)
 @pytest.mark.parametrize("where", ["prefetch", "context", "extension"])
 def test_R22_what_cannot_be_read_is_refused_wherever_it_stands(where: str, value: str) -> None:
-    body = json.dumps(call()).replace(f'"{where}": {{', f'"{where}": {{"x": {value}, ') if where != "extension" else (
-        json.dumps(call())[:-1] + f', "extension": {{"x": {value}}}}}')
+    body = (
+        json.dumps(call()).replace(f'"{where}": {{', f'"{where}": {{"x": {value}, ')
+        if where != "extension"
+        else (json.dumps(call())[:-1] + f', "extension": {{"x": {value}}}}}')
+    )
     response = post(body)
     assert response.status_code == 400 and issues(response)
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e-400", "9" * 5000, "0." + "1" * 5000])
 def test_R22_odd_numbers_never_break_the_service(number: str) -> None:
-    observation = '{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p-417"},' \
-                  '"code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},' \
-                  f'"status":"final","effectiveDateTime":"2026-06-10","valueQuantity":{{"value":{number},"code":"mg/dL","system":"http://unitsofmeasure.org"}}}}'
+    observation = (
+        '{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/p-417"},'
+        '"code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},'
+        f'"status":"final","effectiveDateTime":"2026-06-10","valueQuantity":{{"value":{number},"code":"mg/dL","system":"http://unitsofmeasure.org"}}}}'
+    )
     bundle = f'{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{observation}}}]}}'
     body = json.dumps(call()).replace('"observations": null', f'"observations": {bundle}')
     assert post(body).status_code == 200
@@ -251,13 +286,16 @@ def test_R28_everything_that_is_wrong_is_told_at_once() -> None:
     assert response.status_code == 400 and named(response) == {"hookInstance", "context.userId", "context.patientId"}
 
 
-@pytest.mark.parametrize(("body", "name"), [
-    ('{"hook":"order-sign",' + json.dumps(call())[1:], "hook"),
-    (json.dumps(call()).replace('"patientId"', '"patientId": "other", "patientId"'), "context.patientId"),
-    (json.dumps(call()).replace('"patientId"', '"patient\\u0049d": "other", "patientId"'), "context.patientId"),
-    (json.dumps(call()).replace('"conditions"', '"observations"'), "prefetch.observations"),
-    (json.dumps(call())[:-1] + ', "context": {}}', "context"),
-])
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"hook":"order-sign",' + json.dumps(call())[1:], "hook"),
+        (json.dumps(call()).replace('"patientId"', '"patientId": "other", "patientId"'), "context.patientId"),
+        (json.dumps(call()).replace('"patientId"', '"patient\\u0049d": "other", "patientId"'), "context.patientId"),
+        (json.dumps(call()).replace('"conditions"', '"observations"'), "prefetch.observations"),
+        (json.dumps(call())[:-1] + ', "context": {}}', "context"),
+    ],
+)
 def test_a_member_given_twice_is_400_and_named(body: str, name: str) -> None:
     response = post(body)
     assert response.status_code == 400 and name in named(response)

@@ -1,4 +1,5 @@
 """What came by prefetch and what it means, case by case (P01-P03, P05-P09, P11, P12, P14-P16, P20, P24, P26, P28); nothing is fetched."""
+
 from __future__ import annotations
 
 import json
@@ -34,6 +35,7 @@ FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "c
 @pytest.fixture(autouse=True)
 def no_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a request asks for, nothing is called."""
+
     def refuse(*_: Any) -> None:
         raise AssertionError("an outbound call")
 
@@ -84,9 +86,14 @@ def test_P05_null_means_none_on_file() -> None:
     assert post(example(1)).status_code == 200
 
 
-@pytest.mark.parametrize("bundle", [
-    searchset(), {"resourceType": "Bundle", "type": "searchset", "total": 0}, {"resourceType": "Bundle", "entry": None},
-])
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        searchset(),
+        {"resourceType": "Bundle", "type": "searchset", "total": 0},
+        {"resourceType": "Bundle", "entry": None},
+    ],
+)
 def test_P06_an_empty_searchset_means_the_same(bundle: Json) -> None:
     assert state_of(bundle) == "empty"
     assert cards(post(call(prefetch={"observations": bundle, "conditions": bundle}))) == []
@@ -126,10 +133,15 @@ def test_P08_a_failed_optional_query_reassures_nobody_but_is_200() -> None:
     assert topics(post(warned)) == ["critical-calcium-value"]
 
 
-@pytest.mark.parametrize(("severity", "alone", "with_data"), [
-    ("warning", "empty", "present"), ("information", "empty", "present"),
-    ("error", "unavailable", "incomplete"), ("fatal", "unavailable", "incomplete"),
-])
+@pytest.mark.parametrize(
+    ("severity", "alone", "with_data"),
+    [
+        ("warning", "empty", "present"),
+        ("information", "empty", "present"),
+        ("error", "unavailable", "incomplete"),
+        ("fatal", "unavailable", "incomplete"),
+    ],
+)
 def test_P09_outcome_entries_are_never_data(severity: str, alone: str, with_data: str) -> None:
     assert state_of({"resourceType": "Bundle", "total": 0, "entry": [outcome_entry(severity)]}) == alone
     assert state_of({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Procedure"}}, outcome_entry(severity)]}) == with_data
@@ -161,9 +173,21 @@ def test_P14_a_key_that_was_not_advertised_is_ignored() -> None:
     assert topics(post(body)) == before == [LOW_YIELD]
 
 
-@pytest.mark.parametrize("value", [
-    ..., {}, "x", [], 5, True, {"resourceType": "Patient"}, {"resourceType": None}, {"resourceType": "Bundle", "entry": {}}, [None],
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ...,
+        {},
+        "x",
+        [],
+        5,
+        True,
+        {"resourceType": "Patient"},
+        {"resourceType": None},
+        {"resourceType": "Bundle", "entry": {}},
+        [None],
+    ],
+)
 def test_P15_what_was_not_asked_for_counts_as_missing(value: Any) -> None:
     assert state_of(value) == "absent"
     body = call(prefetch={"conditions": None} | ({} if value is ... else {"observations": value}))

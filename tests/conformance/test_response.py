@@ -1,4 +1,5 @@
 """Response cases of the CDS Hooks checklist, by id (A01-A29)."""
+
 from __future__ import annotations
 
 import json
@@ -54,8 +55,10 @@ def test_A03_the_summary_has_fewer_than_140_characters(card: Json) -> None:
 
 
 def test_A03_a_long_name_is_shortened_and_never_the_words_that_count() -> None:
-    request = body("age: 45 female\nhistory: calcification_muscle, trauma 5 y ago\n"
-                   "labs: calcium 9.4 mg/dL, phosphate 3.4 mg/dL, albumin 4.2 g/dL, egfr 90\norders: rx-binder-nonca")
+    request = body(
+        "age: 45 female\nhistory: calcification_muscle, trauma 5 y ago\n"
+        "labs: calcium 9.4 mg/dL, phosphate 3.4 mg/dL, albumin 4.2 g/dL, egfr 90\norders: rx-binder-nonca"
+    )
     request["context"]["draftOrders"]["entry"][0]["resource"]["medicationCodeableConcept"]["text"] = "Sevelamer " * 30
     (card,) = cards(request)
     assert len(card["summary"]) <= 139
@@ -179,13 +182,14 @@ def test_A27_the_urls_of_a_source_are_absolute(card: Json) -> None:
     assert "icon" not in card["source"]
 
 
-
-
-@pytest.mark.parametrize(("version", "kind", "code_of"), [
-    ("STU3", "ProcedureRequest", lambda resource: resource["code"]["coding"][0]["code"]),
-    ("R5", "ServiceRequest", lambda resource: resource["code"]["concept"]["coding"][0]["code"]),
-    ("DSTU2", "DiagnosticOrder", lambda resource: resource["item"][0]["code"]["coding"][0]["code"]),
-])
+@pytest.mark.parametrize(
+    ("version", "kind", "code_of"),
+    [
+        ("STU3", "ProcedureRequest", lambda resource: resource["code"]["coding"][0]["code"]),
+        ("R5", "ServiceRequest", lambda resource: resource["code"]["concept"]["coding"][0]["code"]),
+        ("DSTU2", "DiagnosticOrder", lambda resource: resource["item"][0]["code"]["coding"][0]["code"]),
+    ],
+)
 def test_A29_created_orders_have_the_shape_of_the_clients_version(version: str, kind: str, code_of: Any) -> None:
     request = json.loads(json.dumps(SAMPLES["critical-calcium"]))
     conditions = [entry["resource"] for entry in request["prefetch"]["conditions"]["entry"]]

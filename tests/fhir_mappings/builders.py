@@ -1,4 +1,5 @@
 """FHIR resources with good defaults, and facts read from them by the real catalog."""
+
 from __future__ import annotations
 
 import json
@@ -26,16 +27,25 @@ def observation(code: str | Json = "17861-6", value: Any = 9.4, unit: str | None
     if unit is not None:
         quantity |= {"unit": unit, "system": UCUM, "code": unit}
     made: Json = {
-        "resourceType": "Observation", "id": "o1", "status": "final", "code": code if isinstance(code, dict) else {"coding": [{"system": LOINC, "code": code}]},
-        "subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-06-13T08:00:00+00:00", "valueQuantity": quantity,
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": code if isinstance(code, dict) else {"coding": [{"system": LOINC, "code": code}]},
+        "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": "2026-06-13T08:00:00+00:00",
+        "valueQuantity": quantity,
     }
     return {key: item for key, item in (made | changes).items() if item is not None}
 
 
 def condition(code: str = "L94.2", system: str = ICD10CM, **changes: Any) -> Json:
     made: Json = {
-        "resourceType": "Condition", "id": "c1", "code": {"coding": [{"system": system, "code": code}]}, "subject": {"reference": "Patient/p"},
-        "clinicalStatus": {"coding": [{"code": "active"}]}, "recordedDate": "2026-05-20",
+        "resourceType": "Condition",
+        "id": "c1",
+        "code": {"coding": [{"system": system, "code": code}]},
+        "subject": {"reference": "Patient/p"},
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "recordedDate": "2026-05-20",
     }
     return {key: item for key, item in (made | changes).items() if item is not None}
 

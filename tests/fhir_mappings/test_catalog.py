@@ -1,4 +1,5 @@
 """The catalog: every verified code is in it with its source, every check can fail, and a site's overlay is merged or refused."""
+
 from __future__ import annotations
 
 import csv
@@ -82,21 +83,39 @@ def test_a_changed_digit_breaks_the_snomed_check(number: int, shift: int) -> Non
 
 
 def _row(**changes: object) -> Row:
-    made = {"system": LOINC, "code": "17861-6", "display": "Calcium [Mass/volume] in Serum or Plasma", "kind": "analyte", "concept": "calcium_total", "use": "use",
-            "source": "s", "origin": "t line 2", "attributes": frozenset({"property:mass"})}
+    made = {
+        "system": LOINC,
+        "code": "17861-6",
+        "display": "Calcium [Mass/volume] in Serum or Plasma",
+        "kind": "analyte",
+        "concept": "calcium_total",
+        "use": "use",
+        "source": "s",
+        "origin": "t line 2",
+        "attributes": frozenset({"property:mass"}),
+    }
     return Row(**(made | changes))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("row", "said"), [
-    pytest.param(_row(code="17861-5"), "check digit", id="a LOINC check digit"),
-    pytest.param(_row(system=SNOMED, code="31541008", kind="history", concept="granulomatous_disease"), "check digit", id="a SNOMED CT check digit"),
-    pytest.param(_row(system=ICD10CM, code="M3", kind="history"), "no ICD-10 code", id="half an ICD code"),
-    pytest.param(_row(source=""), "no source", id="no source"),
-    pytest.param(_row(display=""), "no display", id="no display"),
-    pytest.param(_row(code="17865-7", concept="calcium_ionised", display="Glucose [Mass/volume] in Serum or Plasma --8 hours fasting"), "does not speak of", id="fasting glucose as ionised calcium"),
-    pytest.param(_row(code="17862-4", display="Calcium [Mass/volume] in Urine"), "another specimen", id="urine as serum"),
-    pytest.param(_row(attributes=frozenset({"property:molar"})), "the name says mass", id="mass said to be molar"),
-])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        pytest.param(_row(code="17861-5"), "check digit", id="a LOINC check digit"),
+        pytest.param(
+            _row(system=SNOMED, code="31541008", kind="history", concept="granulomatous_disease"), "check digit", id="a SNOMED CT check digit"
+        ),
+        pytest.param(_row(system=ICD10CM, code="M3", kind="history"), "no ICD-10 code", id="half an ICD code"),
+        pytest.param(_row(source=""), "no source", id="no source"),
+        pytest.param(_row(display=""), "no display", id="no display"),
+        pytest.param(
+            _row(code="17865-7", concept="calcium_ionised", display="Glucose [Mass/volume] in Serum or Plasma --8 hours fasting"),
+            "does not speak of",
+            id="fasting glucose as ionised calcium",
+        ),
+        pytest.param(_row(code="17862-4", display="Calcium [Mass/volume] in Urine"), "another specimen", id="urine as serum"),
+        pytest.param(_row(attributes=frozenset({"property:molar"})), "the name says mass", id="mass said to be molar"),
+    ],
+)
 def test_a_named_check_finds_the_fault(row: Row, said: str) -> None:
     assert any(said in what for rule in ROW_CHECKS for what in rule(row))
 
@@ -111,10 +130,15 @@ def test_a_code_may_tell_several_histories() -> None:
     assert list(claimed_twice(rows)) == []
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"factors": {"mmol/L": Factor(4)}}, "no factor of 1"), ({"plausible": (5, 4)}, "lower limit"), ({"bands": (Band(5, 4, source="s"),)}, "low is not below"),
-    ({"bands": (Band(4, 5),)}, "no source"),
-])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"factors": {"mmol/L": Factor(4)}}, "no factor of 1"),
+        ({"plausible": (5, 4)}, "lower limit"),
+        ({"bands": (Band(5, 4, source="s"),)}, "low is not below"),
+        ({"bands": (Band(4, 5),)}, "no source"),
+    ],
+)
 def test_an_analyte_that_makes_no_sense_is_told(changes: dict[str, object], said: str) -> None:
     made = {"id": "x", "title": "x", "unit": "mg/dL", "plausible": (1, 2), "factors": {"mg/dL": Factor(1)}}
     assert any(said in what for what in units_fit(Analyte(**(made | changes))))  # type: ignore[arg-type]
@@ -135,11 +159,14 @@ def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_local_code_is_added_a_row_retired_and_a_provisional_one_activated(tmp_path: Path) -> None:
-    merged = load_mappings(_site(
-        tmp_path, "urn:north,PHOS,Phosphate,analyte,phosphate,use,property:mass,local list,,add,our code,A. Smith",
-        "http://loinc.org,69405-9,,analyte,egfr,use,,,,retire,misused here,A. Smith",
-        "http://snomed.info/sct,237900002,calciphylaxis,history,calciphylaxis,use,,looked up,,activate,checked,A. Smith",
-    ))
+    merged = load_mappings(
+        _site(
+            tmp_path,
+            "urn:north,PHOS,Phosphate,analyte,phosphate,use,property:mass,local list,,add,our code,A. Smith",
+            "http://loinc.org,69405-9,,analyte,egfr,use,,,,retire,misused here,A. Smith",
+            "http://snomed.info/sct,237900002,calciphylaxis,history,calciphylaxis,use,,looked up,,activate,checked,A. Smith",
+        )
+    )
     found = merged.result("urn:north", "PHOS")
     assert found is not None
     assert found.analyte == "phosphate"
@@ -151,13 +178,26 @@ def test_a_local_code_is_added_a_row_retired_and_a_provisional_one_activated(tmp
 
 def test_every_fault_of_an_overlay_is_told_in_one_run_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ContentError) as caught:
-        load_mappings(_site(
-            tmp_path, "urn:north,A,x,analyte,phosphat,use,,s,,add,why,by", "http://loinc.org,2777-1,x,analyte,calcium_total,use,,s,,add,why,by",
-            "urn:north,B,x,analyte,phosphate,use,,s,,remove,why,by", "urn:north,C,x,analyte,phosphate,maybe,,s,,add,,",
-            "http://loinc.org,1-1,x,analyte,phosphate,use,,s,,retire,why,by", "http://loinc.org,2777-1,x,analyte,phosphate,use,,s,,activate,why,by",
-        ))
+        load_mappings(
+            _site(
+                tmp_path,
+                "urn:north,A,x,analyte,phosphat,use,,s,,add,why,by",
+                "http://loinc.org,2777-1,x,analyte,calcium_total,use,,s,,add,why,by",
+                "urn:north,B,x,analyte,phosphate,use,,s,,remove,why,by",
+                "urn:north,C,x,analyte,phosphate,maybe,,s,,add,,",
+                "http://loinc.org,1-1,x,analyte,phosphate,use,,s,,retire,why,by",
+                "http://loinc.org,2777-1,x,analyte,phosphate,use,,s,,activate,why,by",
+            )
+        )
     told = "\n".join(map(str, caught.value.faults))
-    for line, words in ((2, "phosphat"), (3, "already claimed"), (4, "action 'remove'"), (5, "use 'maybe'"), (6, "cannot retire"), (7, "not provisional")):
+    for line, words in (
+        (2, "phosphat"),
+        (3, "already claimed"),
+        (4, "action 'remove'"),
+        (5, "use 'maybe'"),
+        (6, "cannot retire"),
+        (7, "not provisional"),
+    ):
         assert any(fault.where == f"site/codes.csv line {line}" and words in fault.what for fault in caught.value.faults), (line, words, told)
 
 

@@ -1,4 +1,5 @@
 """Conditions, procedures, drugs, orders, reports, encounters and people: what each becomes, and what is told when it cannot be used."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,13 +17,30 @@ def categories(facts: Facts) -> set[str]:
     return set(facts.histories)
 
 
-@pytest.mark.parametrize(("code", "expected"), [
-    ("M34.81", {"connective_tissue_disease"}), ("M34", {"connective_tissue_disease"}), ("M3", set()), ("N18.30", {"ckd_g3a"}), ("N18.32", {"ckd_g3a", "ckd_g3b"}),
-    ("N18.9", {"ckd_unspecified"}), ("A17.0", {"infection", "granulomatous_disease"}), ("M79.3", {"panniculitis"}), ("L94.2", {"calcification_skin"}),
-    ("E83.59", {"calcification_unspecified"}), ("M61.29", {"calcification_muscle", "neurologic"}), ("G23.8", {"calcification_intracranial"}),
-    ("M75.30", {"calcification_tendon"}), ("Z94.0", {"kidney_transplant"}), ("Z99.2", {"dialysis"}), ("P35.1", {"fetal_brain"}), ("I70.0", {"atherosclerosis"}),
-    ("I70.201", {"atherosclerosis", "vascular_insufficiency"}), ("m3481", {"connective_tissue_disease"}),
-])
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("M34.81", {"connective_tissue_disease"}),
+        ("M34", {"connective_tissue_disease"}),
+        ("M3", set()),
+        ("N18.30", {"ckd_g3a"}),
+        ("N18.32", {"ckd_g3a", "ckd_g3b"}),
+        ("N18.9", {"ckd_unspecified"}),
+        ("A17.0", {"infection", "granulomatous_disease"}),
+        ("M79.3", {"panniculitis"}),
+        ("L94.2", {"calcification_skin"}),
+        ("E83.59", {"calcification_unspecified"}),
+        ("M61.29", {"calcification_muscle", "neurologic"}),
+        ("G23.8", {"calcification_intracranial"}),
+        ("M75.30", {"calcification_tendon"}),
+        ("Z94.0", {"kidney_transplant"}),
+        ("Z99.2", {"dialysis"}),
+        ("P35.1", {"fetal_brain"}),
+        ("I70.0", {"atherosclerosis"}),
+        ("I70.201", {"atherosclerosis", "vascular_insufficiency"}),
+        ("m3481", {"connective_tissue_disease"}),
+    ],
+)
 def test_icd_codes_match_by_prefix_on_whole_nodes(code: str, expected: set[str]) -> None:
     assert categories(read(condition(code))) == expected
 
@@ -47,7 +65,9 @@ def test_a_condition_that_is_not_true_is_told_and_not_used(verification: str) ->
     assert (categories(facts), [p.reason for p in facts.problems]) == (set(), ["status"])
 
 
-@pytest.mark.parametrize(("status", "active"), [("active", True), ("recurrence", True), ("relapse", True), ("resolved", False), ("remission", False), ("inactive", False)])
+@pytest.mark.parametrize(
+    ("status", "active"), [("active", True), ("recurrence", True), ("relapse", True), ("resolved", False), ("remission", False), ("inactive", False)]
+)
 def test_a_condition_that_is_over_is_kept_as_such(status: str, active: bool) -> None:
     (record,) = read(condition(clinicalStatus={"coding": [{"code": status}]})).histories["calcification_skin"]
     assert (record.active, record.status) == (active, status)
@@ -58,29 +78,42 @@ def test_a_condition_without_a_clinical_status_counts_as_active() -> None:
     assert record.active
 
 
-@pytest.mark.parametrize(("changes", "regions", "sites"), [
-    pytest.param({"bodySite": [{"coding": [{"system": SNOMED, "code": "68367000"}]}]}, {"leg"}, {"thigh"}, id="a coded site"),
-    pytest.param({"bodySite": {"coding": [{"system": SNOMED, "code": "79368004"}]}}, {"head_neck"}, {"masseter"}, id="as one concept"),
-    pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.451"}]}}, {"leg"}, set(), id="the site character of M61"),
-    pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.49"}]}}, {"multiple"}, set(), id="multiple sites"),
-    pytest.param({}, set(), set(), id="unknown"),
-])
+@pytest.mark.parametrize(
+    ("changes", "regions", "sites"),
+    [
+        pytest.param({"bodySite": [{"coding": [{"system": SNOMED, "code": "68367000"}]}]}, {"leg"}, {"thigh"}, id="a coded site"),
+        pytest.param({"bodySite": {"coding": [{"system": SNOMED, "code": "79368004"}]}}, {"head_neck"}, {"masseter"}, id="as one concept"),
+        pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.451"}]}}, {"leg"}, set(), id="the site character of M61"),
+        pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.49"}]}}, {"multiple"}, set(), id="multiple sites"),
+        pytest.param({}, set(), set(), id="unknown"),
+    ],
+)
 def test_the_site_is_read(changes: dict[str, Any], regions: set[str], sites: set[str]) -> None:
     record = next(record for records in read(condition() | changes).histories.values() for record in records)
     assert (set(record.regions), set(record.sites)) == (regions, sites)
 
 
-@pytest.mark.parametrize(("resource", "version"), [
-    (condition(), "R4"), (condition(clinicalStatus="active"), "STU3"), (condition(subject=None, patient={"reference": "Patient/p"}), "DSTU2"),
-])
+@pytest.mark.parametrize(
+    ("resource", "version"),
+    [
+        (condition(), "R4"),
+        (condition(clinicalStatus="active"), "STU3"),
+        (condition(subject=None, patient={"reference": "Patient/p"}), "DSTU2"),
+    ],
+)
 def test_the_version_is_told_from_the_shape_of_a_condition(resource: dict[str, Any], version: str) -> None:
     facts = read(resource)
     assert (facts.fhir_version, categories(facts)) == (version, {"calcification_skin"})
 
 
 def _drug(kind: str = "MedicationRequest", code: str = "214824", system: str = RXNORM, **changes: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"resourceType": kind, "id": "m1", "status": "active", "subject": {"reference": "Patient/p"},
-                            "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]}}
+    made: dict[str, Any] = {
+        "resourceType": kind,
+        "id": "m1",
+        "status": "active",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]},
+    }
     return {key: value for key, value in (made | changes).items() if value is not None}
 
 
@@ -112,20 +145,37 @@ def test_a_statement_whose_period_has_ended_is_over() -> None:
     assert not exposure.active
 
 
-@pytest.mark.parametrize("form", [
-    pytest.param({"contained": [{"resourceType": "Medication", "id": "x", "code": {"coding": [{"system": RXNORM, "code": "214824"}]}}],
-                  "medicationCodeableConcept": None, "medicationReference": {"reference": "#x"}}, id="contained"),
-    pytest.param({"medicationCodeableConcept": None, "medication": {"concept": {"coding": [{"system": RXNORM, "code": "214824"}]}}}, id="R5 concept"),
-    pytest.param({"subject": None, "patient": {"reference": "Patient/p"}}, id="DSTU2 patient"),
-])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param(
+            {
+                "contained": [{"resourceType": "Medication", "id": "x", "code": {"coding": [{"system": RXNORM, "code": "214824"}]}}],
+                "medicationCodeableConcept": None,
+                "medicationReference": {"reference": "#x"},
+            },
+            id="contained",
+        ),
+        pytest.param(
+            {"medicationCodeableConcept": None, "medication": {"concept": {"coding": [{"system": RXNORM, "code": "214824"}]}}}, id="R5 concept"
+        ),
+        pytest.param({"subject": None, "patient": {"reference": "Patient/p"}}, id="DSTU2 patient"),
+    ],
+)
 def test_a_drug_is_named_in_every_form(form: dict[str, Any]) -> None:
     assert [exposure.category for exposure in read(_drug(**form)).exposures] == ["binder_noncalcium"]
 
 
 @pytest.mark.parametrize("reference", ["Medication/m", "https://ehr.example/fhir/Medication/m", "urn:uuid:7"])
 def test_a_drug_is_found_behind_its_reference(reference: str) -> None:
-    entry = {"fullUrl": "urn:uuid:7", "resource": {"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": RXNORM, "code": "214824"}]}}}
-    chart = {"resourceType": "Bundle", "entry": [{"resource": _drug(medicationCodeableConcept=None, medicationReference={"reference": reference})}, entry]}
+    entry = {
+        "fullUrl": "urn:uuid:7",
+        "resource": {"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": RXNORM, "code": "214824"}]}},
+    }
+    chart = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": _drug(medicationCodeableConcept=None, medicationReference={"reference": reference})}, entry],
+    }
     assert [exposure.category for exposure in read(chart).exposures] == ["binder_noncalcium"]
 
 
@@ -144,24 +194,38 @@ def test_an_old_unknown_drug_hides_nothing_any_more() -> None:
 
 
 def _order(code: str = "2731-8", system: str = LOINC, **changes: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {"resourceType": "ServiceRequest", "id": "d1", "status": "draft", "intent": "order", "subject": {"reference": "Patient/p"},
-                            "code": {"coding": [{"system": system, "code": code}]}}
+    made: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "id": "d1",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": system, "code": code}]},
+    }
     return {key: value for key, value in (made | changes).items() if value is not None}
 
 
-@pytest.mark.parametrize(("resource", "expected", "version"), [
-    pytest.param(_order(), {"lab-pth"}, "R4", id="R4"),
-    pytest.param(_order(resourceType="ProcedureRequest"), {"lab-pth"}, "STU3", id="STU3"),
-    pytest.param(_order(resourceType="DiagnosticOrder", code=None, item=[{"code": {"coding": [{"system": LOINC, "code": "2731-8"}]}}]), {"lab-pth"}, "DSTU2", id="DSTU2"),
-    pytest.param(_order() | {"code": {"concept": {"coding": [{"system": LOINC, "code": "2731-8"}]}}}, {"lab-pth"}, "R5", id="R5"),
-    pytest.param(_drug(id="d1", status="draft"), {"rx-binder-nonca"}, "", id="a drug"),
-    pytest.param(_order(subject=None), {"lab-pth"}, "R4", id="a draft need not name its patient"),
-    pytest.param(_order("24346-9"), {"lab-pth", "lab-base"}, "R4", id="a panel by its members"),
-    pytest.param(_order("6874-2"), {"lab-ext"}, "R4", id="urine calcium is a test of its own"),
-    pytest.param(_order("24702-3"), {"img-target"}, "R4", id="imaging"),
-    pytest.param(_order("38268-9"), {"img-metabolic"}, "R4", id="DXA"),
-    pytest.param(_order("99999-9"), set(), "R4", id="an unknown code has no category"),
-])
+@pytest.mark.parametrize(
+    ("resource", "expected", "version"),
+    [
+        pytest.param(_order(), {"lab-pth"}, "R4", id="R4"),
+        pytest.param(_order(resourceType="ProcedureRequest"), {"lab-pth"}, "STU3", id="STU3"),
+        pytest.param(
+            _order(resourceType="DiagnosticOrder", code=None, item=[{"code": {"coding": [{"system": LOINC, "code": "2731-8"}]}}]),
+            {"lab-pth"},
+            "DSTU2",
+            id="DSTU2",
+        ),
+        pytest.param(_order() | {"code": {"concept": {"coding": [{"system": LOINC, "code": "2731-8"}]}}}, {"lab-pth"}, "R5", id="R5"),
+        pytest.param(_drug(id="d1", status="draft"), {"rx-binder-nonca"}, "", id="a drug"),
+        pytest.param(_order(subject=None), {"lab-pth"}, "R4", id="a draft need not name its patient"),
+        pytest.param(_order("24346-9"), {"lab-pth", "lab-base"}, "R4", id="a panel by its members"),
+        pytest.param(_order("6874-2"), {"lab-ext"}, "R4", id="urine calcium is a test of its own"),
+        pytest.param(_order("24702-3"), {"img-target"}, "R4", id="imaging"),
+        pytest.param(_order("38268-9"), {"img-metabolic"}, "R4", id="DXA"),
+        pytest.param(_order("99999-9"), set(), "R4", id="an unknown code has no category"),
+    ],
+)
 def test_drafts_are_sorted_into_categories(resource: dict[str, Any], expected: set[str], version: str) -> None:
     facts = read(drafts=(bundle(resource),))
     (order,) = facts.drafts
@@ -173,34 +237,57 @@ def test_a_draft_for_another_patient_is_dropped_and_told() -> None:
     assert (facts.drafts, [p.reason for p in facts.problems]) == ((), ["another-patient"])
 
 
-@pytest.mark.parametrize(("reason", "kind"), [
-    pytest.param({"reasonCode": [{"coding": [{"system": ICD10CM, "code": "L94.2"}]}]}, "mapped", id="a code of ours"),
-    pytest.param({"reasonCode": [{"coding": [{"system": ICD10CM, "code": "J45.9"}]}]}, "unmapped", id="a code of something else"),
-    pytest.param({"reasonCode": [{"text": "calcified lump"}]}, "text", id="words"),
-    pytest.param({"reasonReference": [{"reference": "Condition/c1"}]}, "mapped", id="a Condition that came"),
-    pytest.param({"reasonReference": [{"reference": "Condition/nowhere"}]}, "dangling", id="a Condition that did not"),
-    pytest.param({"reason": [{"reference": {"reference": "Condition/c1"}}]}, "mapped", id="R5"),
-    pytest.param({"reason": [{"concept": {"coding": [{"system": ICD10CM, "code": "L94.2"}]}}]}, "mapped", id="R5 concept"),
-])
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        pytest.param({"reasonCode": [{"coding": [{"system": ICD10CM, "code": "L94.2"}]}]}, "mapped", id="a code of ours"),
+        pytest.param({"reasonCode": [{"coding": [{"system": ICD10CM, "code": "J45.9"}]}]}, "unmapped", id="a code of something else"),
+        pytest.param({"reasonCode": [{"text": "calcified lump"}]}, "text", id="words"),
+        pytest.param({"reasonReference": [{"reference": "Condition/c1"}]}, "mapped", id="a Condition that came"),
+        pytest.param({"reasonReference": [{"reference": "Condition/nowhere"}]}, "dangling", id="a Condition that did not"),
+        pytest.param({"reason": [{"reference": {"reference": "Condition/c1"}}]}, "mapped", id="R5"),
+        pytest.param({"reason": [{"concept": {"coding": [{"system": ICD10CM, "code": "L94.2"}]}}]}, "mapped", id="R5 concept"),
+    ],
+)
 def test_the_reason_of_an_order_is_read(reason: dict[str, Any], kind: str) -> None:
     (order,) = read(condition(), drafts=(bundle(_order(**reason)),)).drafts
     assert [r.kind for r in order.reasons] == [kind]
 
 
-@pytest.mark.parametrize(("class_", "setting"), [
-    ({"code": "IMP"}, "inpatient"), ({"code": "EMER"}, "inpatient"), ({"code": "AMB"}, "ambulatory"), ({"code": "VR"}, "ambulatory"),
-    ("inpatient", "inpatient"), ("outpatient", "ambulatory"), ([{"coding": [{"code": "IMP"}]}], "inpatient"), ({"code": "WHAT"}, ""),
-])
+@pytest.mark.parametrize(
+    ("class_", "setting"),
+    [
+        ({"code": "IMP"}, "inpatient"),
+        ({"code": "EMER"}, "inpatient"),
+        ({"code": "AMB"}, "ambulatory"),
+        ({"code": "VR"}, "ambulatory"),
+        ("inpatient", "inpatient"),
+        ("outpatient", "ambulatory"),
+        ([{"coding": [{"code": "IMP"}]}], "inpatient"),
+        ({"code": "WHAT"}, ""),
+    ],
+)
 def test_the_setting_is_told_by_the_class_of_the_encounter(class_: Any, setting: str) -> None:
-    encounter = read({"resourceType": "Encounter", "id": "e", "status": "in-progress", "class": class_, "subject": {"reference": "Patient/p"}}).encounter
+    encounter = read(
+        {"resourceType": "Encounter", "id": "e", "status": "in-progress", "class": class_, "subject": {"reference": "Patient/p"}}
+    ).encounter
     assert encounter is not None
     assert encounter.setting == setting
 
 
 def test_an_intensive_care_location_is_told() -> None:
-    location = {"resourceType": "Location", "id": "l", "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "ICU"}]}]}
-    encounter = {"resourceType": "Encounter", "id": "e", "class": {"code": "IMP"}, "subject": {"reference": "Patient/p"},
-                 "location": [{"location": {"reference": "Location/l"}}]}
+    location = {
+        "resourceType": "Location",
+        "id": "l",
+        "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "ICU"}]}],
+    }
+    encounter = {
+        "resourceType": "Encounter",
+        "id": "e",
+        "class": {"code": "IMP"},
+        "subject": {"reference": "Patient/p"},
+        "location": [{"location": {"reference": "Location/l"}}],
+    }
     found = read(location, encounter).encounter
     assert found is not None
     assert found.locations == {"location:icu"}
@@ -212,8 +299,15 @@ def test_the_specialty_of_the_user_is_told() -> None:
 
 
 def test_a_report_tells_region_status_and_its_contained_results() -> None:
-    report = {"resourceType": "DiagnosticReport", "id": "r", "status": "preliminary", "code": {"coding": [{"system": LOINC, "code": "24702-3"}]},
-              "subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-06-01", "contained": [observation(id="in", subject=None)]}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "status": "preliminary",
+        "code": {"coding": [{"system": LOINC, "code": "24702-3"}]},
+        "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": "2026-06-01",
+        "contained": [observation(id="in", subject=None)],
+    }
     facts = read(report)
     (found,) = facts.reports
     assert (found.final, set(found.regions)) == (False, {"leg"})
@@ -221,23 +315,39 @@ def test_a_report_tells_region_status_and_its_contained_results() -> None:
 
 
 def test_a_coded_conclusion_is_an_index_finding() -> None:
-    report = {"resourceType": "DiagnosticReport", "id": "r", "status": "final", "subject": {"reference": "Patient/p"},
-              "conclusionCode": [{"coding": [{"system": ICD10CM, "code": "L94.2"}]}]}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "status": "final",
+        "subject": {"reference": "Patient/p"},
+        "conclusionCode": [{"coding": [{"system": ICD10CM, "code": "L94.2"}]}],
+    }
     (found,) = read(report).reports
     assert found.conclusions == {"calcification_skin"}
 
 
 def test_a_procedure_is_history() -> None:
-    procedure = {"resourceType": "Procedure", "id": "x", "status": "completed", "code": {"coding": [{"system": SNOMED, "code": "48387007"}]},
-                 "subject": {"reference": "Patient/p"}, "performedDateTime": "2020-01-01"}
+    procedure = {
+        "resourceType": "Procedure",
+        "id": "x",
+        "status": "completed",
+        "code": {"coding": [{"system": SNOMED, "code": "48387007"}]},
+        "subject": {"reference": "Patient/p"},
+        "performedDateTime": "2020-01-01",
+    }
     assert categories(read(procedure)) == {"tracheostomy"}
     assert categories(read(procedure | {"status": "not-done"})) == set()
 
 
-@pytest.mark.parametrize(("patient", "sex", "deceased"), [
-    (PATIENT, "female", False), (PATIENT | {"gender": "other"}, "", False), (PATIENT | {"deceasedBoolean": True}, "female", True),
-    (PATIENT | {"deceasedDateTime": "2026-01-01"}, "female", True),
-])
+@pytest.mark.parametrize(
+    ("patient", "sex", "deceased"),
+    [
+        (PATIENT, "female", False),
+        (PATIENT | {"gender": "other"}, "", False),
+        (PATIENT | {"deceasedBoolean": True}, "female", True),
+        (PATIENT | {"deceasedDateTime": "2026-01-01"}, "female", True),
+    ],
+)
 def test_the_patient_is_read(patient: dict[str, Any], sex: str, deceased: bool) -> None:
     found = read(patient, with_patient=False).patient
     assert (found.sex, found.deceased) == (sex, deceased)
@@ -247,5 +357,3 @@ def test_a_birth_year_alone_stays_as_uncertain_as_it_is() -> None:
     born = read(PATIENT | {"birthDate": "2008"}, with_patient=False).patient.born
     assert born is not None
     assert (born[0].isoformat(), born[1].isoformat()) == ("2008-01-01", "2008-12-31")
-
-

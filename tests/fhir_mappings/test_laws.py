@@ -1,4 +1,5 @@
 """Laws of reading: nothing crashes it, order and copies change nothing, and what is not mapped adds nothing but its count."""
+
 from __future__ import annotations
 
 import json
@@ -14,15 +15,44 @@ from .builders import LOINC, NOW, bundle, condition, mappings, observation, read
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
-        ["resourceType", "id", "code", "coding", "system", "entry", "resource", "valueQuantity", "value", "unit", "subject", "reference", "status", "contained"]) | st.text(max_size=6), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "resourceType",
+                    "id",
+                    "code",
+                    "coding",
+                    "system",
+                    "entry",
+                    "resource",
+                    "valueQuantity",
+                    "value",
+                    "unit",
+                    "subject",
+                    "reference",
+                    "status",
+                    "contained",
+                ]
+            )
+            | st.text(max_size=6),
+            inner,
+            max_size=5,
+        )
+    ),
     max_leaves=20,
 )
-TYPES = st.sampled_from(["Observation", "Condition", "MedicationRequest", "ServiceRequest", "Bundle", "Patient", "Encounter", "DiagnosticReport", "Procedure"])
+TYPES = st.sampled_from(
+    ["Observation", "Condition", "MedicationRequest", "ServiceRequest", "Bundle", "Patient", "Encounter", "DiagnosticReport", "Procedure"]
+)
 CODES = st.sampled_from(["17861-6", "2777-1", "1751-7", "2160-0", "2731-8", "17862-4", "00000-0"])
 OBSERVATIONS = st.builds(
     lambda code, value, day, number: observation(code, value, "mg/dL", id=f"o{number}", effectiveDateTime=f"2026-06-{day:02d}T08:00:00Z"),
-    CODES, st.decimals("0", "20", places=1).map(float), st.integers(1, 14), st.integers(0, 99),
+    CODES,
+    st.decimals("0", "20", places=1).map(float),
+    st.integers(1, 14),
+    st.integers(0, 99),
 )
 
 
@@ -52,13 +82,16 @@ def test_order_and_copies_change_nothing(observations: list[dict[str, Any]], shu
     mixed = [*observations, *observations[:3]]
     shuffle.shuffle(mixed)
     one, other = read(bundle(condition(), *observations)), read(*mixed, condition())
-    assert [(lab.analyte, lab.when, lab.value) for labs in one.labs.values() for lab in labs] == \
-        [(lab.analyte, lab.when, lab.value) for labs in other.labs.values() for lab in labs]
+    assert [(lab.analyte, lab.when, lab.value) for labs in one.labs.values() for lab in labs] == [
+        (lab.analyte, lab.when, lab.value) for labs in other.labs.values() for lab in labs
+    ]
     assert one.histories == other.histories
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(OBSERVATIONS, max_size=5), st.from_regex(r"[0-9]{5}-[0-9]", fullmatch=True).filter(lambda code: mappings().result(LOINC, code) is None))
+@given(
+    st.lists(OBSERVATIONS, max_size=5), st.from_regex(r"[0-9]{5}-[0-9]", fullmatch=True).filter(lambda code: mappings().result(LOINC, code) is None)
+)
 def test_an_unmapped_resource_adds_nothing_but_its_count(observations: list[dict[str, Any]], code: str) -> None:
     without, with_it = read(*observations), read(*observations, observation(code, id="extra"))
     assert (without.labs, without.problems, without.histories) == (with_it.labs, with_it.problems, with_it.histories)

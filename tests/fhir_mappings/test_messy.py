@@ -1,4 +1,5 @@
 """Real-world shapes: every file is read without a crash; what was not used is a problem or an unmapped count."""
+
 from __future__ import annotations
 
 import json
@@ -18,7 +19,7 @@ FILES = sorted((SHARED / "fhir-data").rglob("*.json")) if SHARED.is_dir() else [
 def _patients(document: Any) -> set[str]:
     """The ids of all patients that a document speaks of."""
     text = json.dumps(document)
-    found = {part.split('"')[0].split("/")[0] for part in text.split('Patient/')[1:]}
+    found = {part.split('"')[0].split("/")[0] for part in text.split("Patient/")[1:]}
     entries = document.get("entry", ()) if isinstance(document, dict) else ()
     named = {str(entry["resource"].get("id")) for entry in entries if (entry.get("resource") or {}).get("resourceType") == "Patient"}
     return named | {patient for patient in found if patient and patient.isprintable() and len(patient) < 65}

@@ -1,4 +1,5 @@
 """Observations: status, time, specimen, comparators, ranges, duplicates, corrections, contradictions."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ import pytest
 from .builders import LOINC, PATIENT, bundle, lab, observation, problem, read
 
 
-@pytest.mark.parametrize(("status", "final"), [("final", True), ("amended", True), ("corrected", True), ("preliminary", False), ("registered", False)])
+@pytest.mark.parametrize(
+    ("status", "final"), [("final", True), ("amended", True), ("corrected", True), ("preliminary", False), ("registered", False)]
+)
 def test_usable_status_is_kept(status: str, final: bool) -> None:
     value = lab(observation(status=status))
     assert (value.final, value.status) == (final, status)
@@ -29,26 +32,31 @@ def test_another_specimen_or_quantity_is_recognised_and_refused(code: str) -> No
     assert facts.unmapped == {}
 
 
-@pytest.mark.parametrize("code", ["17865-7", "15156-3", "14966-6", "55405-5", "24336-0", "29967-7", "26465-5", "12179-8", "50417-5", "30328-9", "72898-0", "72493-9",
-                                  "29604-5"])
+@pytest.mark.parametrize(
+    "code",
+    ["17865-7", "15156-3", "14966-6", "55405-5", "24336-0", "29967-7", "26465-5", "12179-8", "50417-5", "30328-9", "72898-0", "72493-9", "29604-5"],
+)
 def test_codes_that_were_disproved_mean_nothing(code: str) -> None:
     facts = read(observation(code))
     assert (facts.labs, facts.problems) == ({}, ())
     assert facts.unmapped == {("Observation", LOINC, code): 1}
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    pytest.param({"valueQuantity": None}, "no-value", id="no value"),
-    pytest.param({"valueQuantity": None, "valueString": "9.4 mg/dL"}, "value-type", id="a number as text is not parsed"),
-    pytest.param({"valueQuantity": None, "dataAbsentReason": {"coding": [{"code": "unknown"}]}}, "data-absent", id="said to be absent"),
-    pytest.param({"effectiveDateTime": None}, "no-time", id="no time at all"),
-    pytest.param({"effectiveDateTime": "yesterday"}, "no-time", id="not a date"),
-    pytest.param({"effectiveDateTime": "2026-06-17T08:00:00Z"}, "future", id="the day after tomorrow"),
-    pytest.param({"effectiveDateTime": "1969-05-05T08:00:00Z"}, "before-birth", id="before birth"),
-    pytest.param({"subject": {"reference": "Patient/q"}}, "another-patient", id="another patient"),
-    pytest.param({"subject": None}, "no-subject", id="nobody's"),
-    pytest.param({"status": 5}, "unreadable", id="a number for a status"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"valueQuantity": None}, "no-value", id="no value"),
+        pytest.param({"valueQuantity": None, "valueString": "9.4 mg/dL"}, "value-type", id="a number as text is not parsed"),
+        pytest.param({"valueQuantity": None, "dataAbsentReason": {"coding": [{"code": "unknown"}]}}, "data-absent", id="said to be absent"),
+        pytest.param({"effectiveDateTime": None}, "no-time", id="no time at all"),
+        pytest.param({"effectiveDateTime": "yesterday"}, "no-time", id="not a date"),
+        pytest.param({"effectiveDateTime": "2026-06-17T08:00:00Z"}, "future", id="the day after tomorrow"),
+        pytest.param({"effectiveDateTime": "1969-05-05T08:00:00Z"}, "before-birth", id="before birth"),
+        pytest.param({"subject": {"reference": "Patient/q"}}, "another-patient", id="another patient"),
+        pytest.param({"subject": None}, "no-subject", id="nobody's"),
+        pytest.param({"status": 5}, "unreadable", id="a number for a status"),
+    ],
+)
 def test_what_cannot_be_used_is_a_problem(changes: dict[str, Any], reason: str) -> None:
     assert problem(observation(**changes)).reason == reason
 
@@ -65,16 +73,30 @@ def test_the_patient_is_recognised_in_every_form_of_reference(reference: str) ->
     assert lab(observation(subject={"reference": reference})).value == Decimal("9.4")
 
 
-@pytest.mark.parametrize(("effective", "exact", "first", "last"), [
-    pytest.param({"effectiveDateTime": "2026-06-13T08:00:00Z"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="an instant"),
-    pytest.param({"effectiveDateTime": "2026-06-13T10:00:00.123456789+02:00"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="with an offset"),
-    pytest.param({"effectiveDateTime": "2026-06-13T08:00:00"}, False, "2026-06-12T18:00", "2026-06-13T20:00", id="without a time zone"),
-    pytest.param({"effectiveDateTime": "2026-06-13"}, False, "2026-06-12T10:00", "2026-06-14T11:59", id="a day"),
-    pytest.param({"effectiveDateTime": "2026-05"}, False, "2026-04-30T10:00", "2026-06-01T11:59", id="a month"),
-    pytest.param({"effectiveDateTime": None, "effectivePeriod": {"start": "2026-06-01T08:00:00Z", "end": "2026-06-13T08:00:00Z"}}, True,
-                 "2026-06-13T08:00", "2026-06-13T08:00", id="the end of a period"),
-    pytest.param({"effectiveDateTime": None, "issued": "2026-06-13T08:00:00Z"}, False, "2026-06-13T08:00", "2026-06-13T08:00", id="only issued pairs with nothing"),
-])
+@pytest.mark.parametrize(
+    ("effective", "exact", "first", "last"),
+    [
+        pytest.param({"effectiveDateTime": "2026-06-13T08:00:00Z"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="an instant"),
+        pytest.param({"effectiveDateTime": "2026-06-13T10:00:00.123456789+02:00"}, True, "2026-06-13T08:00", "2026-06-13T08:00", id="with an offset"),
+        pytest.param({"effectiveDateTime": "2026-06-13T08:00:00"}, False, "2026-06-12T18:00", "2026-06-13T20:00", id="without a time zone"),
+        pytest.param({"effectiveDateTime": "2026-06-13"}, False, "2026-06-12T10:00", "2026-06-14T11:59", id="a day"),
+        pytest.param({"effectiveDateTime": "2026-05"}, False, "2026-04-30T10:00", "2026-06-01T11:59", id="a month"),
+        pytest.param(
+            {"effectiveDateTime": None, "effectivePeriod": {"start": "2026-06-01T08:00:00Z", "end": "2026-06-13T08:00:00Z"}},
+            True,
+            "2026-06-13T08:00",
+            "2026-06-13T08:00",
+            id="the end of a period",
+        ),
+        pytest.param(
+            {"effectiveDateTime": None, "issued": "2026-06-13T08:00:00Z"},
+            False,
+            "2026-06-13T08:00",
+            "2026-06-13T08:00",
+            id="only issued pairs with nothing",
+        ),
+    ],
+)
 def test_time_is_as_exact_as_it_was_sent(effective: dict[str, Any], exact: bool, first: str, last: str) -> None:
     when = lab(observation(**effective)).when
     assert when.exact is exact
@@ -95,20 +117,34 @@ def _range(low: float | None, high: float | None, **more: Any) -> dict[str, Any]
     return {**({"low": {"value": low, "unit": "mg/dL"}} if low else {}), **({"high": {"value": high, "unit": "mg/dL"}} if high else {}), **more}
 
 
-@pytest.mark.parametrize(("ranges", "expected"), [
-    pytest.param(None, ("8.8", "10.4", "8.8", "10.4", "adult"), id="the adult band"),
-    pytest.param([_range(8.5, 10.2)], ("8.5", "10.2", "8.5", "10.2", "reported"), id="its own"),
-    pytest.param([_range(8.5, 10.2), _range(8.6, 10.5)], ("8.6", "10.2", "8.5", "10.5", "reported"), id="narrower to reassure, wider for danger"),
-    pytest.param([_range(8.5, 10.2, type={"coding": [{"code": "therapeutic"}]})], ("8.8", "10.4", "8.8", "10.4", "adult"), id="a therapeutic range is none"),
-    pytest.param([_range(8.5, 10.2, type={"coding": [{"code": "normal"}]})], ("8.5", "10.2", "8.5", "10.2", "reported"), id="marked normal"),
-    pytest.param([_range(10.2, 8.5)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="low above high is discarded"),
-    pytest.param([_range(2.2, 2.6)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="limits of mmol/L said to be mg/dL are discarded"),
-    pytest.param([{"low": {"value": 8.5}, "high": {"value": 10.2}}], ("8.5", "10.2", "8.5", "10.2", "reported"), id="a range without units has the value's"),
-    pytest.param([{"low": {"value": 2.12, "unit": "mmol/L"}, "high": {"value": 2.6, "unit": "mmol/L"}}], ("8.8", "10.4", "8.8", "10.4", "adult"), id="another property"),
-    pytest.param([{"text": "8.5-10.2"}], ("8.8", "10.4", "8.8", "10.4", "adult"), id="text is not parsed"),
-    pytest.param([_range(8.5, 10.2, age={"high": {"value": 18, "code": "a"}}), _range(8.8, 10.3, age={"low": {"value": 18, "code": "a"}})],
-                 ("8.8", "10.3", "8.8", "10.3", "reported"), id="the one of the patient's age"),
-])
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        pytest.param(None, ("8.8", "10.4", "8.8", "10.4", "adult"), id="the adult band"),
+        pytest.param([_range(8.5, 10.2)], ("8.5", "10.2", "8.5", "10.2", "reported"), id="its own"),
+        pytest.param([_range(8.5, 10.2), _range(8.6, 10.5)], ("8.6", "10.2", "8.5", "10.5", "reported"), id="narrower to reassure, wider for danger"),
+        pytest.param(
+            [_range(8.5, 10.2, type={"coding": [{"code": "therapeutic"}]})], ("8.8", "10.4", "8.8", "10.4", "adult"), id="a therapeutic range is none"
+        ),
+        pytest.param([_range(8.5, 10.2, type={"coding": [{"code": "normal"}]})], ("8.5", "10.2", "8.5", "10.2", "reported"), id="marked normal"),
+        pytest.param([_range(10.2, 8.5)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="low above high is discarded"),
+        pytest.param([_range(2.2, 2.6)], ("8.8", "10.4", "8.8", "10.4", "adult"), id="limits of mmol/L said to be mg/dL are discarded"),
+        pytest.param(
+            [{"low": {"value": 8.5}, "high": {"value": 10.2}}], ("8.5", "10.2", "8.5", "10.2", "reported"), id="a range without units has the value's"
+        ),
+        pytest.param(
+            [{"low": {"value": 2.12, "unit": "mmol/L"}, "high": {"value": 2.6, "unit": "mmol/L"}}],
+            ("8.8", "10.4", "8.8", "10.4", "adult"),
+            id="another property",
+        ),
+        pytest.param([{"text": "8.5-10.2"}], ("8.8", "10.4", "8.8", "10.4", "adult"), id="text is not parsed"),
+        pytest.param(
+            [_range(8.5, 10.2, age={"high": {"value": 18, "code": "a"}}), _range(8.8, 10.3, age={"low": {"value": 18, "code": "a"}})],
+            ("8.8", "10.3", "8.8", "10.3", "reported"),
+            id="the one of the patient's age",
+        ),
+    ],
+)
 def test_limits_are_chosen(ranges: Any, expected: tuple[str, ...]) -> None:
     limits = read(observation(referenceRange=ranges)).labs["calcium_total"][0].limits
     assert limits is not None
@@ -132,12 +168,15 @@ def test_a_correction_replaces_what_it_corrects() -> None:
     assert [value.value for value in read(first, second).labs["calcium_total"]] == [Decimal("10.9")]
 
 
-@pytest.mark.parametrize(("code", "values", "contradictory"), [
-    pytest.param("17861-6", (10.0, 10.3), False, id="calcium 3 % apart"),
-    pytest.param("17861-6", (10.0, 10.31), True, id="calcium more than 3 % apart"),
-    pytest.param("2777-1", (3.0, 3.3), False, id="phosphate 10 % apart"),
-    pytest.param("2777-1", (3.0, 3.4), True, id="phosphate more than 10 % apart"),
-])
+@pytest.mark.parametrize(
+    ("code", "values", "contradictory"),
+    [
+        pytest.param("17861-6", (10.0, 10.3), False, id="calcium 3 % apart"),
+        pytest.param("17861-6", (10.0, 10.31), True, id="calcium more than 3 % apart"),
+        pytest.param("2777-1", (3.0, 3.3), False, id="phosphate 10 % apart"),
+        pytest.param("2777-1", (3.0, 3.4), True, id="phosphate more than 10 % apart"),
+    ],
+)
 def test_two_finals_of_one_moment_that_differ_too_much_contradict_each_other(code: str, values: tuple[float, float], contradictory: bool) -> None:
     facts = read(observation(code, values[0]), observation(code, values[1], id="o2"))
     assert [p.reason for p in facts.problems] == (["contradictory"] if contradictory else [])
@@ -150,8 +189,11 @@ def test_calcium_that_changes_by_more_than_half_within_a_day_is_contradictory() 
 
 
 def test_components_are_read_with_the_time_of_their_panel() -> None:
-    panel = observation(code={"text": "panel"}, valueQuantity=None, component=[
-        {"code": {"coding": [{"system": LOINC, "code": "2777-1"}]}, "valueQuantity": {"value": 3.4, "unit": "mg/dL"}}])
+    panel = observation(
+        code={"text": "panel"},
+        valueQuantity=None,
+        component=[{"code": {"coding": [{"system": LOINC, "code": "2777-1"}]}, "valueQuantity": {"value": 3.4, "unit": "mg/dL"}}],
+    )
     assert read(panel).labs["phosphate"][0].value == Decimal("3.4")
 
 

@@ -1,4 +1,5 @@
 """Units: every trap that real senders set, and nothing guessed."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -14,44 +15,52 @@ from .builders import UCUM, lab, mappings, observation, problem, read
 READ = [analyte for analyte in mappings().analytes.values() if analyte.factors]
 
 
-@pytest.mark.parametrize(("code", "value", "unit", "expected"), [
-    pytest.param("17861-6", 9.4, "mg/dL", "9.4", id="calcium mg/dL"),
-    pytest.param("2000-8", 2.4, "mmol/L", "9.61872", id="calcium mmol/L"),
-    pytest.param("2000-8", 4.8, "meq/L", "9.61872", id="calcium meq/L is half a mmol: divalent"),
-    pytest.param("35246-8", 2.4, "mmol/L", "9.61872", id="a code that names no property takes either"),
-    pytest.param("49765-1", 9.4, "mg/dL", "9.4", id="whole blood calcium"),
-    pytest.param("14879-1", 1.0, "mmol/L", "3.0974", id="phosphate mmol/L"),
-    pytest.param("1751-7", 42, "g/L", "4.2", id="albumin g/L, not g/dL"),
-    pytest.param("14682-9", 88.4, "umol/L", "1", id="creatinine umol/L"),
-    pytest.param("2731-8", 5, "ng/L", "5", id="PTH ng/L is pg/mL"),
-    pytest.param("14866-8", 1, "pmol/L", "9.43", id="PTH pmol/L"),
-    pytest.param("14635-7", 49.92, "nmol/L", "20", id="25-OH-D nmol/L"),
-    pytest.param("6768-6", 2, "ukat/L", "120", id="ALP ukat/L"),
-    pytest.param("2823-3", 4.2, "meq/L", "4.2", id="potassium meq/L: monovalent"),
-    pytest.param("1995-0", 1.2, "mmol/L", "1.2", id="ionised calcium"),
-    pytest.param("2601-3", 1.0, "mmol/L", "2.4305", id="magnesium mmol/L"),
-])
+@pytest.mark.parametrize(
+    ("code", "value", "unit", "expected"),
+    [
+        pytest.param("17861-6", 9.4, "mg/dL", "9.4", id="calcium mg/dL"),
+        pytest.param("2000-8", 2.4, "mmol/L", "9.61872", id="calcium mmol/L"),
+        pytest.param("2000-8", 4.8, "meq/L", "9.61872", id="calcium meq/L is half a mmol: divalent"),
+        pytest.param("35246-8", 2.4, "mmol/L", "9.61872", id="a code that names no property takes either"),
+        pytest.param("49765-1", 9.4, "mg/dL", "9.4", id="whole blood calcium"),
+        pytest.param("14879-1", 1.0, "mmol/L", "3.0974", id="phosphate mmol/L"),
+        pytest.param("1751-7", 42, "g/L", "4.2", id="albumin g/L, not g/dL"),
+        pytest.param("14682-9", 88.4, "umol/L", "1", id="creatinine umol/L"),
+        pytest.param("2731-8", 5, "ng/L", "5", id="PTH ng/L is pg/mL"),
+        pytest.param("14866-8", 1, "pmol/L", "9.43", id="PTH pmol/L"),
+        pytest.param("14635-7", 49.92, "nmol/L", "20", id="25-OH-D nmol/L"),
+        pytest.param("6768-6", 2, "ukat/L", "120", id="ALP ukat/L"),
+        pytest.param("2823-3", 4.2, "meq/L", "4.2", id="potassium meq/L: monovalent"),
+        pytest.param("1995-0", 1.2, "mmol/L", "1.2", id="ionised calcium"),
+        pytest.param("2601-3", 1.0, "mmol/L", "2.4305", id="magnesium mmol/L"),
+    ],
+)
 def test_value_is_converted_exactly(code: str, value: float, unit: str, expected: str) -> None:
     assert lab(observation(code, value, unit)).value == Decimal(expected)
 
 
-@pytest.mark.parametrize(("quantity", "reason"), [
-    pytest.param({"value": 9.4}, "unit-missing", id="no unit"),
-    pytest.param({"value": 9.4, "unit": "mg per dL"}, "unit-unknown", id="words"),
-    pytest.param({"value": 9.4, "unit": "K/uL"}, "unit-unknown", id="K is kelvin to a UCUM parser"),
-    pytest.param({"value": 9.4, "unit": "%"}, "unit-unknown", id="a percentage is no concentration"),
-    pytest.param({"value": 9.4, "unit": "IU/L"}, "unit-unknown", id="IU/L only for enzymes"),
-    pytest.param({"value": 9.4, "unit": "mg/dL", "system": UCUM, "code": "mmol/L"}, "unit-conflict", id="unit and code disagree"),
-    pytest.param({"value": 9.4, "unit": "mg/dL", "system": "http://local.example/units", "code": "mg/dL"}, "unit-conflict", id="system is not UCUM"),
-    pytest.param({"value": 2.4, "unit": "mmol/L"}, "unit-conflict", id="a mass code with a molar unit"),
-    pytest.param({"value": "9.4", "unit": "mg/dL"}, "value-type", id="a string is no number"),
-    pytest.param({"value": True, "unit": "mg/dL"}, "value-type", id="a boolean is no number"),
-    pytest.param({"unit": "mg/dL"}, "no-value", id="no value"),
-    pytest.param({"value": 2.4, "unit": "mg/dL"}, "implausible", id="mmol/L sent as mg/dL"),
-    pytest.param({"value": -9.4, "unit": "mg/dL"}, "implausible", id="negative"),
-    pytest.param({"value": 94, "unit": "mg/dL"}, "implausible", id="a lost decimal point"),
-    pytest.param({"value": 9.4, "unit": "mg/dL", "comparator": "~"}, "value-type", id="no comparator of FHIR"),
-])
+@pytest.mark.parametrize(
+    ("quantity", "reason"),
+    [
+        pytest.param({"value": 9.4}, "unit-missing", id="no unit"),
+        pytest.param({"value": 9.4, "unit": "mg per dL"}, "unit-unknown", id="words"),
+        pytest.param({"value": 9.4, "unit": "K/uL"}, "unit-unknown", id="K is kelvin to a UCUM parser"),
+        pytest.param({"value": 9.4, "unit": "%"}, "unit-unknown", id="a percentage is no concentration"),
+        pytest.param({"value": 9.4, "unit": "IU/L"}, "unit-unknown", id="IU/L only for enzymes"),
+        pytest.param({"value": 9.4, "unit": "mg/dL", "system": UCUM, "code": "mmol/L"}, "unit-conflict", id="unit and code disagree"),
+        pytest.param(
+            {"value": 9.4, "unit": "mg/dL", "system": "http://local.example/units", "code": "mg/dL"}, "unit-conflict", id="system is not UCUM"
+        ),
+        pytest.param({"value": 2.4, "unit": "mmol/L"}, "unit-conflict", id="a mass code with a molar unit"),
+        pytest.param({"value": "9.4", "unit": "mg/dL"}, "value-type", id="a string is no number"),
+        pytest.param({"value": True, "unit": "mg/dL"}, "value-type", id="a boolean is no number"),
+        pytest.param({"unit": "mg/dL"}, "no-value", id="no value"),
+        pytest.param({"value": 2.4, "unit": "mg/dL"}, "implausible", id="mmol/L sent as mg/dL"),
+        pytest.param({"value": -9.4, "unit": "mg/dL"}, "implausible", id="negative"),
+        pytest.param({"value": 94, "unit": "mg/dL"}, "implausible", id="a lost decimal point"),
+        pytest.param({"value": 9.4, "unit": "mg/dL", "comparator": "~"}, "value-type", id="no comparator of FHIR"),
+    ],
+)
 def test_quantity_that_is_not_understood_is_a_problem_that_keeps_analyte_and_time(quantity: dict[str, object], reason: str) -> None:
     found = problem(observation(valueQuantity=quantity))
     assert (found.reason, found.analyte) == (reason, "calcium_total")
@@ -61,8 +70,11 @@ def test_quantity_that_is_not_understood_is_a_problem_that_keeps_analyte_and_tim
 
 @pytest.mark.parametrize("number", ["1e400", "1E-400", "9" * 5000, "0." + "1" * 500])
 def test_absurd_numbers_are_implausible_without_arithmetic(number: str) -> None:
-    body = b'{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},' \
-           b'"subject":{"reference":"Patient/p"},"effectiveDateTime":"2026-06-13T08:00:00Z","valueQuantity":{"value":%s,"unit":"mg/dL"}}' % number.encode()
+    body = (
+        b'{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"17861-6"}]},'
+        b'"subject":{"reference":"Patient/p"},"effectiveDateTime":"2026-06-13T08:00:00Z","valueQuantity":{"value":%s,"unit":"mg/dL"}}'
+        % number.encode()
+    )
     assert problem(body).reason == "implausible"
 
 
@@ -128,6 +140,8 @@ def test_unit_invariance_of_a_value() -> None:
 
 
 def test_nothing_is_lost_of_a_long_decimal() -> None:
-    body = b'{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"49765-1"}]},' \
-           b'"subject":{"reference":"Patient/p"},"effectiveDateTime":"2026-06-13T08:00:00Z","valueQuantity":{"value":9.910963287878534,"unit":"mg/dL"}}'
+    body = (
+        b'{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"49765-1"}]},'
+        b'"subject":{"reference":"Patient/p"},"effectiveDateTime":"2026-06-13T08:00:00Z","valueQuantity":{"value":9.910963287878534,"unit":"mg/dL"}}'
+    )
     assert read(body).labs["calcium_total"][0].value == Decimal("9.910963287878534")

@@ -1,4 +1,5 @@
 """A real FHIR server with real (synthetic) patients, and a client that resolves prefetch templates against it as an EHR does."""
+
 from __future__ import annotations
 
 import json
@@ -29,7 +30,8 @@ def fhir_server() -> Iterator[str]:
     files = sorted(map(str, (SHARED / "fhir-data/dev").glob("*.json")))
     process = subprocess.Popen(
         [sys.executable, str(SHARED / "tools/fhir-server-sekmet/run.py"), "--port", str(port), "--types", TYPES, *files],
-        stdout=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -49,7 +51,9 @@ def patients(base: str) -> list[str]:
 
 def put(base: str, resource: Json) -> None:
     """Put one resource on the server."""
-    reply = requests.put(f"{base}/{resource['resourceType']}/{resource['id']}", json=resource, timeout=SECONDS, headers={"Content-Type": "application/fhir+json"})
+    reply = requests.put(
+        f"{base}/{resource['resourceType']}/{resource['id']}", json=resource, timeout=SECONDS, headers={"Content-Type": "application/fhir+json"}
+    )
     assert reply.ok, reply.text[:300]
 
 

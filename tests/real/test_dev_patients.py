@@ -1,5 +1,6 @@
 """Every synthetic patient through every hook, as a client sends it: templates resolved by a real FHIR server, labs and a calcification
 planted where the data has none."""
+
 from __future__ import annotations
 
 import json
@@ -36,19 +37,35 @@ def _planted(base: str, patient: str, labs: dict[str, tuple[float, str]], *, cal
     drawn = (NOW - timedelta(days=days)).isoformat()
     for code in ("49765-1", "2777-1", "1751-7", "38483-4", "2160-0"):
         value, unit = labs.get(code, (1.0, "mg/dL"))
-        put(base, {
-            "resourceType": "Observation", "id": f"{patient[:8]}-{code}", "status": "final" if code in labs else "entered-in-error",
-            "code": {"coding": [{"system": LOINC, "code": code}]}, "subject": {"reference": f"Patient/{patient}"}, "effectiveDateTime": drawn,
-            "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
-        })
+        put(
+            base,
+            {
+                "resourceType": "Observation",
+                "id": f"{patient[:8]}-{code}",
+                "status": "final" if code in labs else "entered-in-error",
+                "code": {"coding": [{"system": LOINC, "code": code}]},
+                "subject": {"reference": f"Patient/{patient}"},
+                "effectiveDateTime": drawn,
+                "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
+            },
+        )
     for name, code, there, recorded in (("calc", "L94.2", calcified, 10), ("injury", "Z87.828", injured, 4000)):
-        put(base, {
-            "resourceType": "Condition", "id": f"{patient[:8]}-{name}", "subject": {"reference": f"Patient/{patient}"},
-            "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
-            "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]},
-            "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed" if there else "entered-in-error"}]},
-            "recordedDate": (NOW - timedelta(days=recorded)).date().isoformat(),
-        })
+        put(
+            base,
+            {
+                "resourceType": "Condition",
+                "id": f"{patient[:8]}-{name}",
+                "subject": {"reference": f"Patient/{patient}"},
+                "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
+                "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]},
+                "verificationStatus": {
+                    "coding": [
+                        {"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed" if there else "entered-in-error"}
+                    ]
+                },
+                "recordedDate": (NOW - timedelta(days=recorded)).date().isoformat(),
+            },
+        )
 
 
 def _body(base: str, patient: str, hook: str, order: str = "2731-8") -> Json:
@@ -56,9 +73,21 @@ def _body(base: str, patient: str, hook: str, order: str = "2731-8") -> Json:
     context: Json = {"userId": "Practitioner/COREPRACTITIONER1", "patientId": patient}
     prefetch = resolved(base, service.templates, context)
     if hook != "patient-view":
-        context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": {
-            "resourceType": "ServiceRequest", "id": "d1", "status": "draft", "intent": "order", "subject": {"reference": f"Patient/{patient}"},
-            "code": {"coding": [{"system": LOINC, "code": order}]}}}]}
+        context["draftOrders"] = {
+            "resourceType": "Bundle",
+            "entry": [
+                {
+                    "resource": {
+                        "resourceType": "ServiceRequest",
+                        "id": "d1",
+                        "status": "draft",
+                        "intent": "order",
+                        "subject": {"reference": f"Patient/{patient}"},
+                        "code": {"coding": [{"system": LOINC, "code": order}]},
+                    }
+                }
+            ],
+        }
     if hook == "order-select":
         context["selections"] = ["ServiceRequest/d1"]
     return {"hook": hook, "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "context": context, "prefetch": prefetch}
