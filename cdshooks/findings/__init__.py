@@ -212,7 +212,7 @@ def _phosphate(state: State) -> Named:
     lab = chart.fresh("phosphate")
     certain = chart.proven("phosphate") is not None and chart.complete("observations")
     why = "no fresh, final and usable phosphate is known for certain"
-    high, low = lab is not None and is_high(lab), lab is not None and is_low(lab)
+    high, low = any(map(is_high, chart.for_danger("phosphate"))), any(map(is_low, chart.for_danger("phosphate")))
     yield "phosphate.high", high if high or certain else why
     yield "phosphate.low", low if low or certain else why
     border = lab is not None and near_limit(lab, chart.thresholds.guard_band["phosphate"])

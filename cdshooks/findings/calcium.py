@@ -48,11 +48,12 @@ def read_calcium(chart: Chart) -> Calcium:
     computed, albumin = adjusted_of(chart, total) if total is not None else (None, None)
     adjusted = _the_adjusted(chart, total, reported, computed)
     discordant = _discordant(chart, total, reported, computed)
-    high = tuple(lab for lab in (total, adjusted, ionised) if lab is not None and is_high(lab) and not _overruled(chart, lab))
+    speaking = _speaking(chart, adjusted)
+    high = tuple(lab for lab in speaking if is_high(lab) and not _overruled(chart, lab))
     low = tuple(
         lab
-        for lab in (total, adjusted, ionised)
-        if lab is not None and is_low(lab) and not _overruled(chart, lab) and (lab is not total or _low_total_counts(chart, albumin))
+        for lab in speaking
+        if is_low(lab) and not _overruled(chart, lab) and (lab.analyte != "calcium_total" or _low_total_counts(chart, albumin))
     )
     critical = _critical(chart)
     return Calcium(
@@ -66,6 +67,19 @@ def read_calcium(chart: Chart) -> Calcium:
         critical_ionised_normal=critical is not None and _ionised_says_normal(chart, critical),
         discordant=discordant,
         border=any(near_limit(lab, guard_band(chart, lab)) for lab in (total, adjusted, ionised) if lab),
+    )
+
+
+def _speaking(chart: Chart, adjusted: Lab | None) -> tuple[Lab, ...]:
+    """The values that a danger may rest on, total first; an earlier final one speaks while the newest is preliminary."""
+    totals = chart.for_danger("calcium_total")
+    earlier = [found for lab in totals[1:] if (found := adjusted_of(chart, lab)[0])]
+    return (
+        *totals,
+        *([adjusted] if adjusted is not None else []),
+        *earlier,
+        *chart.for_danger("calcium_adjusted")[1:],
+        *chart.for_danger("calcium_ionised"),
     )
 
 

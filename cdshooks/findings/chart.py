@@ -78,6 +78,18 @@ class Chart:
             self._fresh[analyte] = lab if lab is not None and lab.when.until >= limit else None
         return self._fresh[analyte]
 
+    def for_danger(self, analyte: str) -> tuple[Lab, ...]:
+        """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
+
+        A preliminary result can raise an alarm; it cannot call one off.
+        """
+        newest = self.fresh(analyte)
+        if newest is None or newest.final:
+            return () if newest is None else (newest,)
+        limit = self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
+        final = next((lab for lab in reversed(self.labs(analyte)) if lab.final and lab.when.until >= limit), None)
+        return (newest,) if final is None else (newest, final)
+
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
         """Usable values of the last `days`, oldest first."""
         limit = self.ago(days)
