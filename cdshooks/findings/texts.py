@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fhir_mappings import Lab
 
+from .chart import is_high
 from .scope import local_causes
 
 if TYPE_CHECKING:
@@ -132,6 +133,17 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(lab) if (lab := _speaking(state)) is not None else ""
 
 
+def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    """The phosphate that speaks: a high one before the newest, which may be preliminary."""
+
+    def text(state: State) -> str:
+        values = state.chart.for_danger("phosphate")
+        speaking = next((lab for lab in values if is_high(lab)), values[0] if values else None)
+        return read(speaking) if speaking is not None else ""
+
+    return text
+
+
 def _drug(state: State) -> str:
     return state.questioned_drugs[0].label if state.questioned_drugs else ""
 
@@ -160,10 +172,10 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
     "calcium.ionised": _of("calcium_ionised"),
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
-    "phosphate.value": _of("phosphate"),
-    "phosphate.short": _bare("phosphate"),
-    "phosphate.upper_limit": lambda state: _plain(lab.limits.wide_high) if (lab := state.chart.fresh("phosphate")) and lab.limits else "not known",
-    "phosphate.date": lambda state: day(lab) if (lab := state.chart.fresh("phosphate")) else "",
+    "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
+    "phosphate.short": _phosphate(shown),
+    "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
+    "phosphate.date": _phosphate(day),
     "albumin.value": _of("albumin"),
     "creatinine.value": _of("creatinine"),
     "pth.value": _of("pth"),
