@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from cel_expr_python import cel
 
@@ -87,6 +88,7 @@ def faults_of(expressions: Iterable[str]) -> dict[str, str]:
     return {expression: fault for expression in expressions if (fault := check_expression(env, expression))}
 
 
+@cache
 def names_in(expression: str) -> tuple[str, ...]:
     """The findings that a condition speaks of, in order."""
     return tuple(dict.fromkeys(name for name in NAME.findall(expression) if name in VOCABULARY))
