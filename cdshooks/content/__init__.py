@@ -15,9 +15,9 @@ from typing import Any
 
 from fhir_mappings import ContentError, Fault, Mappings, load_mappings
 
-from ..findings import VOCABULARY
+from ..findings import TEXTS, VOCABULARY
 from ..pitfalls.engine import Engine, names_in
-from ..pitfalls.loading import arbitration_from, load_pitfalls, read_toml, shape_faults, validator
+from ..pitfalls.loading import arbitration_from, interpolated, load_pitfalls, read_toml, shape_faults, validator
 from ..pitfalls.model import Arbitration, Line, Pitfall, Source
 from ..prefetch import Needs, templates
 from ..thresholds import Thresholds, thresholds_from
@@ -59,8 +59,8 @@ class Content:
         return tuple(pitfall for pitfall in self.pitfalls if hook in pitfall.hooks and pitfall.status in ("active", "shadow"))
 
 
-def load_content(site: Path | None = None) -> Content:
-    """Load and check all content, with a site's overlay merged in.
+def load_content(site: Path | None = None, *, codes_only: bool = False) -> Content:
+    """Load and check all content, with a site's overlay merged in; `codes_only` leaves the site's thresholds and pitfalls out.
 
     Raises ContentError with every fault of the run, each with its file and, for tables and overlays, its line.
     """
@@ -68,11 +68,12 @@ def load_content(site: Path | None = None) -> Content:
     mappings = _mappings(site, faults)
     overrides = read_toml(FOLDER / "override_reasons.toml", "content/override_reasons.toml", faults)
     orderables = read_toml(FOLDER / "orderables.toml", "content/orderables.toml", faults)
-    thresholds = _thresholds(site, faults)
+    own = None if codes_only else site
+    thresholds = _thresholds(own, faults)
     if mappings is None:
         raise ContentError(faults)
     pitfalls = load_pitfalls(FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, faults=faults)
-    pitfalls = _site_pitfalls(site, pitfalls, faults)
+    pitfalls = _site_pitfalls(own, pitfalls, faults)
     if faults:
         raise ContentError(faults)
     arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
@@ -158,9 +159,14 @@ def _line_of(site: Path | None, name: str, *keys: str) -> str:
 def _site_pitfalls(site: Path | None, pitfalls: tuple[Pitfall, ...], faults: list[Fault]) -> tuple[Pitfall, ...]:
     changes = _site_file(site, "pitfalls.toml", "site_pitfalls", faults)
     known = {pitfall.id for pitfall in pitfalls}
-    for name in changes:
+    for name, change in changes.items():
         if name not in known:
             faults.append(Fault(f"site/pitfalls.toml{_line_of(site, 'pitfalls.toml', name)}", f"{name!r} is no pitfall"))
+        texts = [change.get("summary", ""), *change.get("detail", ())]
+        for text in sorted(interpolated(texts) - set(TEXTS)):
+            faults.append(
+                Fault(f"site/pitfalls.toml{_line_of(site, 'pitfalls.toml', name)}", f"interpolates {{{text}}}, which is no text of the findings")
+            )
     return tuple(_changed(pitfall, changes[pitfall.id]) if pitfall.id in changes else pitfall for pitfall in pitfalls)
 
 

@@ -146,6 +146,11 @@ def _names(pitfall: Pitfall) -> set[str]:
         *(s.label for s in card.suggestions),
         *(s.note for s in card.suggestions),
     ]
+    return interpolated(texts)
+
+
+def interpolated(texts: Iterable[str]) -> set[str]:
+    """The names that texts interpolate, without their words for when there is nothing."""
     return {match.split("|")[0] for text in texts for match in INTERPOLATION.findall(text)}
 
 
