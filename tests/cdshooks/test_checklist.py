@@ -1,0 +1,211 @@
+"""The reassurance checklist, item by item: one change to a chart that is reassured, and it is not any more."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ..builders import ask, body, topics
+
+Json = dict[str, Any]
+NORMAL = body(
+    "age: 44 female\nencounter: ambulatory\nhistory: calcification_skin at thigh, trauma 22 y ago\n"
+    "labs 2 d ago: calcium 9.4 mg/dL, phosphate 3.5 mg/dL, albumin 4.2 g/dL, creatinine 0.8 mg/dL\norders: pth"
+)
+LOW_YIELD = "extended-metabolic-workup-low-yield"
+ICD10CM, SNOMED, RXNORM = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
+Change = Callable[[Json], None]
+
+
+def _lab(request: Json, code: str) -> Json:
+    found: Json = next(e["resource"] for e in request["prefetch"]["observations"]["entry"] if e["resource"]["code"]["coding"][0]["code"] == code)
+    return found
+
+
+def _set(analyte: str, /, **changes: Any) -> Change:
+    return lambda request: _lab(request, analyte).update(changes)
+
+
+def _quantity(analyte: str, /, **changes: Any) -> Change:
+    return lambda request: _lab(request, analyte)["valueQuantity"].update(changes)
+
+
+def _add(key: str, resource: Json) -> Change:
+    def change(request: Json) -> None:
+        bundle = request["prefetch"][key]
+        bundle.setdefault("entry", []).append({"resource": {"id": f"added-{key}", "subject": {"reference": "Patient/vignette"}, **resource}})
+        bundle["total"] = len(bundle["entry"])
+
+    return change
+
+
+def _observed(code: str, value: float, unit: str, **changes: Any) -> Change:
+    return _add(
+        "observations",
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+            "effectiveDateTime": "2026-06-13T12:00:00+00:00",
+            "valueQuantity": {"value": value, "unit": unit},
+            **changes,
+        },
+    )
+
+
+def _condition(code: str, system: str = ICD10CM, **changes: Any) -> Change:
+    return _add("conditions", {"resourceType": "Condition", "code": {"coding": [{"system": system, "code": code}]}, **changes})
+
+
+def _drug(code: str, system: str = RXNORM, kind: str = "MedicationRequest", **changes: Any) -> Change:
+    keys = {
+        "MedicationRequest": "medication-requests",
+        "MedicationStatement": "medication-statements",
+        "MedicationAdministration": "medication-administrations",
+    }
+    return _add(
+        keys[kind], {"resourceType": kind, "status": "active", "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]}, **changes}
+    )
+
+
+def _patient(**changes: Any) -> Change:
+    return lambda request: request["prefetch"]["patient"].update(changes)
+
+
+def _without(key: str) -> Change:
+    return lambda request: request["prefetch"].pop(key)
+
+
+def _order(**changes: Any) -> Change:
+    return lambda request: request["context"]["draftOrders"]["entry"][0]["resource"].update(changes)
+
+
+SILENCING = [
+    pytest.param(_patient(birthDate="2008-06-16"), id="1 a day short of eighteen"),
+    pytest.param(_patient(birthDate="2008"), id="1 a birth year that could be younger"),
+    pytest.param(lambda r: r["prefetch"]["patient"].pop("birthDate"), id="1 no birth date"),
+    pytest.param(_set("2777-1", status="preliminary"), id="2 phosphate preliminary"),
+    pytest.param(_set("2777-1", status="registered"), id="2 phosphate registered"),
+    pytest.param(_set("17861-6", effectiveDateTime="2026-03-10T12:00:00+00:00"), id="2 calcium stale"),
+    pytest.param(_quantity("2777-1", comparator="<"), id="2 phosphate with a comparator"),
+    pytest.param(_quantity("2160-0", comparator="<"), id="2 creatinine with a comparator"),
+    pytest.param(_quantity("1751-7", unit="furlong", code="furlong"), id="2 albumin in an unknown unit"),
+    pytest.param(_observed("17861-6", 9.4, "furlong", effectiveDateTime="2026-06-14T12:00:00Z"), id="2 a newer calcium that cannot be read"),
+    pytest.param(_observed("17861-6", 9.4, "furlong", effectiveDateTime="nonsense"), id="2 a calcium that cannot be read, of unknown time"),
+    pytest.param(_observed("17861-6", 9.8, "mg/dL"), id="2 two finals of one moment that differ"),
+    pytest.param(_quantity("17861-6", value=10.3), id="3 calcium near its limit"),
+    pytest.param(_set("17861-6", interpretation=[{"coding": [{"code": "H"}]}]), id="3 calcium flagged high"),
+    pytest.param(_set("17861-6", referenceRange=[{"low": {"value": 8.5}, "high": {"value": 9.4}}]), id="3 calcium near the limit of its own range"),
+    pytest.param(_set("17861-6", referenceRange=[{"high": {"value": 10.4}}]), id="3 a range with one side only"),
+    pytest.param(_observed("1995-0", 1.40, "mmol/L"), id="3 ionised calcium high"),
+    pytest.param(_observed("1995-0", 1.29, "mmol/L"), id="3 ionised calcium near its limit"),
+    pytest.param(_observed("29265-6", 2.70, "mmol/L"), id="3 adjusted calcium of the laboratory high"),
+    pytest.param(_quantity("1751-7", value=2.9), id="3 albumin low, no ionised calcium"),
+    pytest.param(_quantity("1751-7", value=5.1), id="3 albumin high, no ionised calcium"),
+    pytest.param(_quantity("2777-1", value=4.4), id="4 phosphate near its limit"),
+    pytest.param(_quantity("2777-1", value=2.4), id="4 phosphate low"),
+    pytest.param(_set("2777-1", effectiveDateTime="2026-06-12T11:00:00+00:00"), id="5 phosphate 25 hours from calcium"),
+    pytest.param(_set("1751-7", effectiveDateTime="2026-06-13T16:30:00+00:00"), id="5 albumin four and a half hours from calcium"),
+    pytest.param(_set("17861-6", effectiveDateTime="2026-06-13"), id="5 calcium without an hour"),
+    pytest.param(_set("17861-6", effectiveDateTime="2026-06-13T12:00:00"), id="5 calcium without a time zone"),
+    pytest.param(_quantity("2160-0", value=1.3), id="6 eGFR below 60"),
+    pytest.param(_observed("98979-8", 55, "mL/min/{1.73_m2}"), id="6 reported eGFR below 60"),
+    pytest.param(_observed("33914-3", 55, "mL/min", effectiveDateTime="2025-06-13T12:00:00Z"), id="6 a single low eGFR a year ago"),
+    pytest.param(_condition("N18.30"), id="6 CKD G3"),
+    pytest.param(_condition("N18.9"), id="6 CKD without a category"),
+    pytest.param(_condition("Z94.0"), id="6 kidney transplant"),
+    pytest.param(
+        _add("procedures", {"resourceType": "Procedure", "status": "completed", "code": {"coding": [{"system": SNOMED, "code": "302497006"}]}}),
+        id="6 haemodialysis",
+    ),
+    pytest.param(_observed("2160-0", 0.45, "mg/dL", effectiveDateTime="2026-06-12T12:00:00Z"), id="6 creatinine rose by 0.3 in two days"),
+    pytest.param(lambda r: (_condition("G82.20")(r), _quantity("2160-0", value=0.95)(r)), id="6 paralysis flatters creatinine"),
+    pytest.param(_condition("E10.10", recordedDate="2026-06-12"), id="7 ketoacidosis"),
+    pytest.param(_condition("R65.21"), id="7 septic shock"),
+    pytest.param(_condition("Z33.1"), id="7 pregnancy"),
+    pytest.param(_condition("D86.0"), id="7 sarcoidosis"),
+    pytest.param(_condition("A15.0"), id="7 tuberculosis, not dated"),
+    pytest.param(_condition("C49.9"), id="7 sarcoma"),
+    pytest.param(_condition("E21.0"), id="7 primary hyperparathyroidism"),
+    pytest.param(_drug("5487"), id="7 thiazide"),
+    pytest.param(_drug("5487", status="stopped", authoredOn="2026-05-25"), id="7 thiazide stopped, when is not known"),
+    pytest.param(
+        _drug("214824", kind="MedicationStatement", status="completed", effectivePeriod={"end": "2026-05-20"}), id="7 binder until 26 days ago"
+    ),
+    pytest.param(
+        _drug("993449", kind="MedicationAdministration", status="completed", effectiveDateTime="2026-01-10T08:00:00Z"), id="7 denosumab 156 days ago"
+    ),
+    pytest.param(_drug("999999999"), id="7 an active drug of unknown code"),
+    pytest.param(_observed("2731-8", 80, "pg/mL"), id="8 PTH high"),
+    pytest.param(_observed("2731-8", 8, "pg/mL"), id="8 PTH low"),
+    pytest.param(_observed("6768-6", 30, "U/L"), id="8 ALP 30"),
+    pytest.param(_observed("6768-6", 151, "U/L"), id="8 ALP above its limit"),
+    pytest.param(_observed("19123-9", 1.5, "mg/dL"), id="8 magnesium low"),
+    pytest.param(_observed("62292-8", 19, "ng/mL"), id="8 25-OH-D below 20"),
+    pytest.param(_observed("62292-8", 101, "ng/mL"), id="8 25-OH-D above 100"),
+    pytest.param(_observed("17861-6", 11.0, "mg/dL", effectiveDateTime="2025-07-01T12:00:00Z"), id="9 calcium high 349 days ago"),
+    pytest.param(_observed("2777-1", 5.0, "mg/dL", effectiveDateTime="2026-01-01T12:00:00Z"), id="9 phosphate high this year"),
+    pytest.param(_condition("G23.8"), id="10 intracranial calcification"),
+    pytest.param(_condition("61778004", SNOMED), id="10 tumoral calcinosis"),
+    pytest.param(_condition("L97.909"), id="10 leg ulcer"),
+    pytest.param(_condition("M79.3"), id="10 panniculitis"),
+    pytest.param(_condition("L94.2", bodySite=[{"coding": [{"system": SNOMED, "code": "14975008"}]}]), id="10 a second site"),
+    pytest.param(_condition("237897009", SNOMED), id="10 arterial calcification at 44"),
+    *[
+        pytest.param(_without(key), id=f"11 {key} not sent")
+        for key in (
+            "patient",
+            "procedures",
+            "medication-requests",
+            "medication-statements",
+            "medication-administrations",
+            "service-requests",
+            "reports",
+            "encounter",
+        )
+    ],
+    pytest.param(_add("conditions", {"resourceType": "Condition", "code": "broken"}), id="11 a Condition that cannot be read"),
+    pytest.param(_add("conditions", {"resourceType": "Condition", "subject": {"reference": "Patient/other"}}), id="11 another patient's Condition"),
+    pytest.param(_order(reasonCode=[{"coding": [{"system": ICD10CM, "code": "M81.0"}]}]), id="order for osteoporosis"),
+    pytest.param(_order(reasonCode=[{"text": "calcified lump"}]), id="order for words only"),
+    pytest.param(_order(reasonReference=[{"reference": "Condition/not-sent"}]), id="order for a Condition that did not come"),
+]
+
+
+def test_the_chart_is_reassured_before_any_change() -> None:
+    assert topics(ask(NORMAL)) == [LOW_YIELD]
+
+
+@pytest.mark.parametrize("change", SILENCING)
+def test_one_change_silences_the_reassurance(change: Change) -> None:
+    request = copy.deepcopy(NORMAL)
+    change(request)
+    assert LOW_YIELD not in topics(ask(request))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_patient(birthDate="2008-06-13"), id="eighteen on the day of the draw"),
+        pytest.param(_set("2777-1", effectiveDateTime="2026-06-12T12:00:00+00:00"), id="phosphate 24 hours from calcium"),
+        pytest.param(_set("1751-7", effectiveDateTime="2026-06-13T16:00:00+00:00"), id="albumin four hours from calcium"),
+        pytest.param(_observed("6768-6", 31, "U/L"), id="ALP 31, though below a fallback limit"),
+        pytest.param(_observed("62292-8", 20, "ng/mL"), id="25-OH-D 20"),
+        pytest.param(_observed("17861-6", 11.0, "mg/dL", effectiveDateTime="2025-06-01T12:00:00Z"), id="calcium high 379 days ago"),
+        pytest.param(_observed("17862-4", 30, "mg/dL"), id="a urine calcium"),
+        pytest.param(
+            _drug("214824", kind="MedicationStatement", status="completed", effectivePeriod={"end": "2026-05-01"}), id="binder until 45 days ago"
+        ),
+        pytest.param(_condition("D86.0", verificationStatus={"coding": [{"code": "refuted"}]}), id="sarcoidosis refuted"),
+        pytest.param(_condition("D86.0", clinicalStatus={"coding": [{"code": "resolved"}]}), id="sarcoidosis resolved"),
+        pytest.param(_observed("1995-0", 1.22, "mmol/L"), id="ionised calcium in range"),
+        pytest.param(_order(reasonCode=[{"coding": [{"system": ICD10CM, "code": "L94.2"}]}]), id="order for the calcification"),
+    ],
+)
+def test_what_does_not_matter_does_not_silence_it(change: Change) -> None:
+    request = copy.deepcopy(NORMAL)
+    change(request)
+    assert topics(ask(request)) == [LOW_YIELD], ask(request).findings.state.checklist
