@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fhir_mappings import Fault
-
 from .answer import Answer, answer
 from .content import FOLDER, Content
 from .pitfalls.loading import read_toml
@@ -42,15 +40,6 @@ def judge(content: Content) -> Iterator[Verdict]:
     for pitfall in content.pitfalls:
         for vignette in pitfall.vignettes:
             yield judge_one(pitfall, vignette, content, words)
-
-
-def faults_of_vignettes(content: Content) -> list[Fault]:
-    """Every vignette that does not do what it says."""
-    return [
-        Fault(f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}", fault)
-        for verdict in judge(content)
-        for fault in verdict.faults
-    ]
 
 
 def judge_one(pitfall: Pitfall, vignette: Vignette, content: Content, words: Words) -> Verdict:

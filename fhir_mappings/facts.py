@@ -139,8 +139,6 @@ class Exposure:
     active: bool
     display: str = ""
     last: Moment | None = None
-    daily_dose: Decimal | None = None
-    dose_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

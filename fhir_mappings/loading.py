@@ -49,7 +49,6 @@ USES = ("use", "exclude", "residual", "provisional")
 ACTIONS = ("add", "retire", "activate")
 KNOWN_SYSTEMS = frozenset({SNOMED, LOINC, RXNORM, ATC, ICD10CM, ICD10})
 OPEN_ENDED_DAYS = 200 * 366
-Numbers = Mapping[str, Any]
 
 
 def load_mappings(site: Path | None = None) -> Mappings:

@@ -84,7 +84,7 @@ class ResultCode:
 
 @dataclass(frozen=True, slots=True)
 class HistoryCategory:
-    """One history category of catalog/histories.
+    """One history category of catalog/histories.toml.
 
     `roles`: "index" (opens the scope), "local" (a local cause), "systemic" (blocks reassurance while active), "shift", "critical-illness",
     "pregnancy", "skin-sign", "kidney", "context". `resolved_counts`: a resolved record still counts (an injury of twenty years ago does).
@@ -94,7 +94,6 @@ class HistoryCategory:
     title: str
     roles: frozenset[str]
     resolved_counts: bool
-    phrase: str = ""
     sources: tuple[str, ...] = ()
 
 

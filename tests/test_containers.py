@@ -56,6 +56,7 @@ def test_our_containers_have_a_read_only_file_system_and_no_capabilities() -> No
         service = COMPOSE["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
 
 
 def test_every_port_is_published_on_loopback_only() -> None:

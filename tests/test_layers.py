@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def test_a_third_party_library_stays_in_its_place(name: str) -> None:
                 name,
                 found,
             )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_third_party_library_has_a_place(name: str) -> None:
+    roots = {found.split(".")[0] for found in _imports(name, MODULES[name])}
+    assert roots - set(sys.stdlib_module_names) - {"fhir_mappings", "cdshooks"} <= set(PLACES)
 
 
 def test_facts_know_nothing_of_hooks_http_or_rules() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cdshooks.cli import main
 from cdshooks.findings import VOCABULARY
@@ -20,6 +23,7 @@ from .builders import content
 
 ROOT = Path(__file__).parent.parent
 DOCS = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "docs").glob("*.md")}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FILES = [
     ROOT / name
@@ -42,6 +46,29 @@ def test_locks_pin_everything_with_hashes_and_name_no_host(name: str) -> None:
     assert requirements
     assert all("==" in line for line in requirements)
     assert text.count("--hash=sha256:") >= len(requirements)
+
+
+@pytest.mark.parametrize(
+    ("lock", "asked"),
+    [
+        pytest.param("runtime.txt", PROJECT["project"]["dependencies"], id="runtime"),
+        pytest.param("dev.txt", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"], id="dev"),
+        pytest.param("build.txt", PROJECT["build-system"]["requires"], id="build"),
+    ],
+)
+def test_locks_hold_what_the_project_asks_for(lock: str, asked: list[str]) -> None:
+    lines = re.findall(r"^[a-zA-Z][^;\\\n]*==[^;\\\s]+", (ROOT / "requirements" / lock).read_text(), re.MULTILINE)
+    locked = [(canonicalize_name(pin.name), next(iter(pin.specifier)).version) for pin in map(Requirement, lines)]
+    for requirement in map(Requirement, asked):
+        versions = [version for name, version in locked if name == canonicalize_name(requirement.name)]
+        assert versions, f"{requirement} is not in {lock}: run scripts/lock"
+        assert all(requirement.specifier.contains(version, prereleases=True) for version in versions), f"{requirement}: run scripts/lock"
+
+
+def test_the_changelog_is_open_or_tells_of_this_version() -> None:
+    newest = re.search(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] in ("Unreleased", PROJECT["project"]["version"])
 
 
 def test_every_finding_is_documented() -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from fhir_mappings import Lab, Limits, paired
+from fhir_mappings import Lab, paired
 
 from .chart import ABNORMAL_FLAGS, Chart, bounds, in_range, is_high, is_low, near_limit
 
@@ -229,10 +229,3 @@ def proven_normal(chart: Chart, calcium: Calcium) -> str:
     if ph74 is not None and ((ph74.limits is not None and not in_range(ph74)) or ph74.flags & ABNORMAL_FLAGS):
         return "pH-adjusted ionised calcium is not in range"
     return ""
-
-
-def limits_text(limits: Limits | None) -> str:
-    """A range as 8.8-10.4, or 'no range'."""
-    if limits is None:
-        return "no range"
-    return f"{limits.low if limits.low is not None else ''}-{limits.high if limits.high is not None else ''}"

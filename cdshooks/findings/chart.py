@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -196,9 +196,3 @@ def near_limit(lab: Lab, band: Decimal) -> bool:
     if limits is None or not in_range(lab) or limits.low is None or limits.high is None:
         return False
     return lab.value - limits.low <= band or limits.high - lab.value <= band
-
-
-def newest_of(labs: Iterable[Lab | None], key: Callable[[Lab], datetime] = lambda lab: lab.when.at) -> Lab | None:
-    """The newest of the given values, or None."""
-    known = [lab for lab in labs if lab is not None]
-    return max(known, key=key) if known else None

@@ -10,7 +10,6 @@ from fhir_mappings import Order
 from .chart import Chart
 from .scope import Calcification, recorded_within
 
-GROUPS = ("BASE", "EXT", "IMG", "MBIMG", "RX", "OP", "PTX")
 # Drugs that treat a metabolic disease, questioned when no metabolic disease is proven ...
 METABOLIC_DRUGS = frozenset(
     {
@@ -36,11 +35,6 @@ BASE_ANALYTES = frozenset(
 def groups_of(chart: Chart, order: Order) -> frozenset[str]:
     """The groups of clinical table A4 that an order belongs to."""
     return frozenset(group for name in order.categories if (group := chart.mappings.orders[name].group))
-
-
-def in_group(chart: Chart, group: str) -> tuple[Order, ...]:
-    """The orders in play that belong to a group."""
-    return tuple(order for order in chart.in_play if group in groups_of(chart, order))
 
 
 def about_calcification(chart: Chart, order: Order, unstated: bool) -> bool:

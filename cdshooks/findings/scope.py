@@ -13,9 +13,7 @@ from .chart import Chart
 # Order of the words used for a local cause on a card when several are on record.
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
 OTHER_LOCAL = ("connective_tissue_disease", "vascular_insufficiency", "neurologic", "neoplasm", "soft_tissue_mass", "neoplasm_histology")
-CKD_STAGES_AT_RISK = ("ckd_g4", "ckd_g5")
 VISCERAL = frozenset({"site_lung", "site_stomach", "site_kidney", "lung", "stomach", "kidney"})
-SKIN_CALCIFICATION = ("calcification_skin",)
 
 
 @dataclass(frozen=True, slots=True)
