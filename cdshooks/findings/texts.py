@@ -82,7 +82,7 @@ def _egfr(state: State) -> str:
     kidney = state.kidney
     if kidney.egfr is None:
         return ""
-    return f"{'>' if kidney.at_least else ''}{kidney.egfr:.0f}"
+    return f"{'above ' if kidney.at_least else ''}{kidney.egfr:.0f}"
 
 
 def _display(state: State, category: str) -> str:

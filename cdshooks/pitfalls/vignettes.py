@@ -3,7 +3,7 @@
 The `given` text has one statement a line, `word: items`; several items are separated by commas:
 
     age: 54 female                          (age in years, or `born: 1970-03-01 female`)
-    history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved
+    history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     drugs: binder_noncalcium, denosumab stopped 100 d ago
     orders: pth, ct for calcification, calcium not selected
@@ -38,6 +38,7 @@ LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
     r"(?:\s+\((?P<low>[\d.]+)-(?P<high>[\d.]+)\))?(?P<rest>(?:\s+.*)?)$"
 )
+RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
 
@@ -213,7 +214,10 @@ def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
         },
         "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]},
     }
-    if dated:
+    recorded = RECORDED.search(item)
+    if recorded:
+        condition["recordedDate"] = (chart.now - timedelta(days=int(recorded[1]))).date().isoformat()
+    elif dated:
         condition["onsetDateTime"] = _when(item, chart, 0).date().isoformat()
     elif index:
         condition["recordedDate"] = (chart.now - timedelta(days=20)).date().isoformat()
