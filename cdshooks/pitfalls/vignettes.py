@@ -205,7 +205,8 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
 def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
     row = words.row("history", item.split(" ")[0], "history")
     index = "index" in words.mappings.histories[row.concept].roles
-    dated = AGO.search(item)
+    recorded = RECORDED.search(item)
+    began = RECORDED.sub("", item)
     condition: Json = {
         "resourceType": "Condition",
         "code": _coding(row),
@@ -214,12 +215,11 @@ def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
         },
         "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]},
     }
-    recorded = RECORDED.search(item)
     if recorded:
         condition["recordedDate"] = (chart.now - timedelta(days=int(recorded[1]))).date().isoformat()
-    elif dated:
-        condition["onsetDateTime"] = _when(item, chart, 0).date().isoformat()
-    elif index:
+    if AGO.search(began):
+        condition["onsetDateTime"] = _when(began, chart, 0).date().isoformat()
+    elif index and not recorded:
         condition["recordedDate"] = (chart.now - timedelta(days=20)).date().isoformat()
     site = SITE.search(item)
     if site:
