@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from fhir_mappings.mappings import Mappings
-from fhir_mappings.wire import WholeBundle, whole_bundle
+from fhir_mappings.wire import OperationOutcome, WholeBundle, whole_bundle
 
 from .errors import Issue, MissingDataError
 from .request import HookRequest
@@ -188,7 +188,7 @@ def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefet
     missing = {}
     for key in REQUIRED:
         value = values.get(key, _Value("absent"))
-        if value.state in ("present", "incomplete") and not _speaks_of(request.patient_id, request.prefetch[key]):
+        if value.state in ("present", "incomplete") and not _speaks_of(request.patient_id, value.bundle, request.prefetch[key]):
             value = _Value("absent", ("none of its resources is about this patient",))
         if value.state in ("absent", "unavailable"):
             missing[key] = value
@@ -211,8 +211,8 @@ def _judge(raw: Raw | None, expected: str) -> _Value:
         return _Value("absent")
     if raw == NULL:
         return _Value("empty")
-    bundle = whole_bundle(raw) if expected == "Bundle" and b"OperationOutcome" not in bytes(raw) else None
-    if bundle is not None:  # the common case: nothing is wrong with it, and no outcome is told
+    bundle = whole_bundle(raw) if expected == "Bundle" else None
+    if bundle is not None and not _holds_outcome(bundle):  # the common case: nothing is wrong with it
         return _of_count(len(bundle.entry or ()), any(link.relation == "next" for link in bundle.link or ()), bundle.total, bundle)
     try:
         head = _head.decode(raw)
@@ -223,6 +223,10 @@ def _judge(raw: Raw | None, expected: str) -> _Value:
     if head.resourceType != expected:
         return _Value("absent")
     return _judge_bundle(raw, head) if expected == "Bundle" else _Value("present")
+
+
+def _holds_outcome(bundle: WholeBundle) -> bool:
+    return any(type(entry.resource) is OperationOutcome for entry in bundle.entry or ())
 
 
 def _judge_bundle(raw: Raw, head: _Head) -> _Value:
@@ -271,8 +275,12 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield str(issue.get("severity")), " ".join(text.split())[:SAYS_LIMIT]
 
 
-def _speaks_of(patient_id: str, raw: Raw) -> bool:
+def _speaks_of(patient_id: str, bundle: WholeBundle | None, raw: Raw) -> bool:
     """Whether any reference in these resources names the patient. Which resource it stands in is for the readers to judge."""
+    usual = f"Patient/{patient_id}"
+    subjects = (getattr(entry.resource, "subject", None) for entry in (bundle.entry if bundle else None) or ())
+    if any(subject.reference == usual for subject in subjects if subject is not None):
+        return True  # which spares searching all the text
     found = re.search(rb"(?:Patient\\?/|urn:uuid:)" + re.escape(patient_id).encode() + rb"(?![A-Za-z0-9.\-_])", bytes(raw))
     return found is not None
 

@@ -83,7 +83,7 @@ _Id = Annotated[str, Meta(pattern=ID)]
 class _Authorization(msgspec.Struct):
     access_token: _Text
     token_type: Annotated[str, Meta(pattern=BEARER)]
-    expires_in: int | Annotated[str, Meta(pattern=WHOLE_NUMBER)]
+    expires_in: Annotated[float, Meta(multiple_of=1)] | int | Annotated[str, Meta(pattern=WHOLE_NUMBER)]  # 3600, 3600.0, "3600"
     scope: str
     subject: _Text
 
@@ -201,6 +201,8 @@ def _object(raw: bytes | Raw) -> dict[str, Raw]:
     of another length, or a key seen before.
     """
     members = _members.decode(raw)
+    if len(raw) == 1 + sum(len(key) + 4 + len(value) for key, value in members.items()):
+        return members  # written without blanks and escapes: each member once leaves no room for another
     text, at, seen = bytes(raw), 0, set()
     for _ in members:
         match = _MEMBER.match(text, at)

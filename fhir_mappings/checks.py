@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import cache
 
 from .mappings import ICD10, ICD10CM, LOINC, RXNORM, SNOMED, Analyte, Factor, Row
 
@@ -148,6 +149,7 @@ def units_fit(analyte: Analyte) -> Iterator[str]:
             yield f"band[{number}]: has no source"
 
 
+@cache
 def property_of(unit: str) -> str:
     """The kind of quantity a unit measures: "mass", "molar", "activity" or "other"."""
     return next((name for name, pattern in UNIT_PROPERTY.items() if pattern.search(unit)), "other")

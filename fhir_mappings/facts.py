@@ -6,16 +6,15 @@ facts, who knows the clock and the thresholds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True, gc=False):
     """When something was true, as exactly as the resource says it: a dateTime of FHIR may be a year, a month, a day or an instant.
 
     `at` and `until` are the earliest and the latest instant it can mean, both in UTC. `exact` is true only for an instant with a time
@@ -28,8 +27,7 @@ class Moment:
     hour: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, gc=False):
     """A reference range in the analyte's canonical unit; either side may be open (None).
 
     `source` is "reported" (came with the value), "adult", "child" or "pregnancy" (the catalog's fallback bands).
@@ -71,8 +69,7 @@ class Lab(Struct, frozen=True, gc=False):
     status: str = "final"
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True, gc=False):
     """One coded statement of history: a Condition, a Procedure, or an Observation that names a state (pregnancy).
 
     `status` is the clinical status as sent ("active", "resolved", ..., "" when absent); `active` is false only when the status says so.
@@ -92,8 +89,7 @@ class History:
     body_sites: tuple[tuple[str, str, str], ...] = ()  # (system, code, display) as sent, to be copied into a suggestion
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True, gc=False):
     """One reason of an order: its history categories when coded and mapped, else what is known of it.
 
     `kind` is "mapped" (categories hold), "unmapped" (coded, but no category of ours), "text" (free text only) or "dangling" (a
@@ -104,8 +100,7 @@ class Reason:
     categories: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
@@ -126,8 +121,7 @@ class Order:
     panel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
@@ -141,8 +135,7 @@ class Exposure:
     last: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True, gc=False):
     """One diagnostic report of imaging: what was imaged, when, and whether it is final."""
 
     resource: str
@@ -153,8 +146,7 @@ class Report:
     conclusions: frozenset[str] = frozenset()  # history categories from conclusionCode
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(Struct, frozen=True, gc=False):
     """Who the chart is about. `born` is the earliest and latest day the birth date can mean; None when unknown."""
 
     id: str
@@ -163,8 +155,7 @@ class Patient:
     deceased: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Encounter:
+class Encounter(Struct, frozen=True, gc=False):
     """The encounter of the hook: its class ("ambulatory", "inpatient", "" unknown) and its location types (catalog context)."""
 
     resource: str
@@ -174,8 +165,7 @@ class Encounter:
     specialties: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True, gc=False):
     """Something that came and was not used: where it was, which element, and why.
 
     `reason` is one of `REASONS`. `analyte` and `when` are kept where they could be read, so that a newer unreadable value can beat an
@@ -218,8 +208,7 @@ REASONS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True, gc=False):
     """All that was read from one request, ready for findings. Collections are ordered so that the same input in any order gives equal
     facts (labs oldest first, ties by content)."""
 
@@ -233,8 +222,13 @@ class Facts:
     encounter: Encounter | None = None
     specialties: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
-    unmapped: Mapping[tuple[str, str, str], int] = field(default_factory=dict)  # (resourceType, system, code) -> count
+    passed_over: tuple[tuple[str, str, str], ...] = ()  # (resourceType, system, code) of every coding that is not mapped
     fhir_version: str = ""  # "R4", "STU3", "DSTU2", "R5" as told from shapes; "" when nothing told
+
+    @property
+    def unmapped(self) -> Mapping[tuple[str, str, str], int]:
+        """How often each (resourceType, system, code) came that is not mapped."""
+        return Counter(self.passed_over)
 
 
 def paired(one: Lab, other: Lab, hours: Decimal) -> bool:

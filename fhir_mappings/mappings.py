@@ -166,7 +166,7 @@ class Mappings:
     def result(self, system: str, code: str) -> ResultCode | None:
         """Return what a result code means, or None when it is not mapped."""
         found = self.results.get((system, code))
-        return found if found is not None else self.results.get((self.systems.get(system, system), code))
+        return self.results.get((self.systems[system], code)) if found is None and system in self.systems else found
 
     def history(self, system: str, code: str) -> frozenset[str]:
         """Return the history categories of a code; ICD codes match by prefix on whole nodes (M34 covers M34.81, M3 covers nothing)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -39,7 +39,7 @@ def years_between(born: date, day: date) -> int:
 
 
 def limits_of(
-    ranges: Iterable[ReferenceRange],
+    ranges: Sequence[ReferenceRange],
     unit: str,
     analyte: Analyte,
     mappings: Mappings,
@@ -50,7 +50,10 @@ def limits_of(
 
     Of several fitting ranges the one that names the patient's age goes first; else the narrower serves reassurance and the wider danger.
     """
-    age, discarded = age_at(patient, when), []
+    age = age_at(patient, when)
+    if not ranges:
+        return _fallback(analyte, patient, age), []
+    discarded: list[str] = []
     fitting: list[tuple[bool, Pair]] = []
     for candidate in ranges:
         if not _is_normal(candidate) or not _age_fits(candidate.age, age):

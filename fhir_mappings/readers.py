@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from . import wire
 from .facts import Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report, paired
@@ -61,8 +64,7 @@ def read_facts(
     return reading.facts()
 
 
-@dataclass(slots=True)
-class _Item:
+class _Item(Struct, gc=False):
     """One resource to be read: where it came from, and the resource that contains it."""
 
     resource: Any
@@ -81,8 +83,7 @@ class _Item:
         return f"{self.kind}/{self.resource.id or '?'}"
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct, gc=False):
     """A laboratory value whose limits wait for the patient's birth date, which may come later in the input."""
 
     observation: wire.Observation
@@ -103,7 +104,7 @@ class _Reading:
     patient_id: str
     now: datetime
     items: list[_Item] = field(default_factory=list)
-    by_reference: dict[str, _Item] = field(default_factory=dict)
+    targets: list[tuple[_Item, str]] = field(default_factory=list)  # what references may point at, with its fullUrl
     patient: Patient | None = None
     own_urls: set[str] = field(default_factory=set)
     pending: list[_Pending] = field(default_factory=list)
@@ -115,7 +116,7 @@ class _Reading:
     encounters: list[tuple[bool, Encounter]] = field(default_factory=list)
     specialties: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
-    unmapped: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    passed_over: list[tuple[str, str, str]] = field(default_factory=list)
     versions: set[str] = field(default_factory=set)
     moments: dict[tuple[str, bool], Moment | None] = field(default_factory=dict)
     patients: list[_Item] = field(default_factory=list)
@@ -181,14 +182,15 @@ class _Reading:
         item = _Item(resource, draft)
         kind = type(resource)
         if kind in REFERRED_TO:
-            self.by_reference.setdefault(item.name, item)
-            self.by_reference.setdefault(url, item)
-        if kind is wire.Patient:
+            self.targets.append((item, url))
+        if kind in READERS:
+            self.items.append(item)
+        elif kind is wire.PractitionerRole:
+            _practitioner_role(resource, self)
+        elif kind is wire.Patient:
             self.patients.append(item)
             if resource.id == self.patient_id and url:
                 self.own_urls.add(url)
-        elif kind in READERS:
-            self.items.append(item)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
         """Tell of a resource that does not have the shape of its type, with its analyte and time where they can still be seen."""
@@ -227,9 +229,12 @@ class _Reading:
     def facts(self) -> Facts:
         for item in self.patients:
             _patient(item, self)
+        own = f"Patient/{self.patient_id}"
         for item in self.items:
-            if self._owned(item):
-                READERS[type(item.resource)](item, self)
+            resource = item.resource
+            subject = resource.subject
+            if (subject is not None and subject.reference == own) or self._owned(item):
+                READERS[type(resource)](item, self)
         labs, contradictions = self._labs()
         self.problems.extend(contradictions)
         return Facts(
@@ -243,7 +248,7 @@ class _Reading:
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
             specialties=frozenset(self.specialties),
             problems=_distinct(self.problems),
-            unmapped=self.unmapped,
+            passed_over=tuple(self.passed_over),
             fhir_version=self._version(),
         )
 
@@ -258,8 +263,9 @@ class _Reading:
                 self.problem(pending.name, "effective", "before-birth", analyte=pending.analyte.id, when=pending.when)
                 continue
             by_analyte[pending.analyte.id].append(self._limited(pending, patient))
-        labs = {analyte: tuple(sorted(_corrected(values), key=_oldest_first)) for analyte, values in sorted(by_analyte.items())}
-        problems = [problem for analyte, values in labs.items() for problem in _contradictions(values, self.mappings.analytes[analyte])]
+        labs = {analyte: _in_order(values) for analyte, values in sorted(by_analyte.items())}
+        several = {analyte: values for analyte, values in labs.items() if len(values) > 1}
+        problems = [problem for analyte, values in several.items() for problem in _contradictions(values, self.mappings.analytes[analyte])]
         return labs, problems
 
     def _limited(self, pending: _Pending, patient: Patient) -> Lab:
@@ -314,8 +320,6 @@ class _Reading:
     def _owned(self, item: _Item) -> bool:
         """Whether a resource belongs to the patient of the request; a problem tells when it does not, or does not say."""
         resource = item.resource
-        if type(resource) is wire.PractitionerRole:
-            return True
         subject = resource.subject or getattr(resource, "patient", None)
         reference = subject.reference if subject is not None else None
         if reference in self.own_urls:
@@ -340,6 +344,12 @@ class _Reading:
         found_item = self.by_reference.get(text) or self.by_reference.get(_local(text))
         return found_item.resource if found_item is not None else None
 
+    @cached_property
+    def by_reference(self) -> dict[str, _Item]:
+        """What references may point at, by `Type/id` and by fullUrl; of several the first. Asked for when all is unpacked, and seldom."""
+        named = {item.name: item for item, _ in reversed(self.targets)}
+        return {url: item for item, url in reversed(self.targets)} | named
+
     def contained(self, item: _Item) -> Iterator[_Item]:
         for raw in item.resource.contained or ():
             try:
@@ -352,8 +362,7 @@ class _Reading:
         for concept in concepts:
             for coding in codings(concept):
                 if coding.code:
-                    key = kind, coding.system or "", coding.code
-                    self.unmapped[key] = self.unmapped.get(key, 0) + 1
+                    self.passed_over.append((kind, coding.system or "", coding.code))
 
     def categories(self, concept: Concept | None) -> tuple[frozenset[str], Coding | None]:
         """The history categories of a concept, and the coding that told the first of them."""
@@ -422,8 +431,8 @@ def _patient(item: _Item, reading: _Reading) -> None:
     reading.patient = Patient(resource.id, born, sex, bool(resource.deceased_boolean or resource.deceased_date_time))
 
 
-def _practitioner_role(item: _Item, reading: _Reading) -> None:
-    for concept in each(item.resource.specialty):
+def _practitioner_role(resource: wire.PractitionerRole, reading: _Reading) -> None:
+    for concept in each(resource.specialty):
         for coding in codings(concept):
             known = reading.mappings.context.get((coding.system or "", coding.code or ""), "")
             if known.startswith("specialty:"):
@@ -579,6 +588,10 @@ def _pregnancy(source: wire.Observation | wire.Component, item: _Item, reading: 
         return False
     reading.histories["pregnancy"].append(History("pregnancy", item.name, f"{told.system}|{told.code}", recorded=_effective(observation, reading)))
     return True
+
+
+def _in_order(labs: list[Lab]) -> tuple[Lab, ...]:
+    return tuple(labs) if len(labs) < 2 else tuple(sorted(_corrected(labs), key=_oldest_first))
 
 
 def _corrected(labs: Iterable[Lab]) -> Iterator[Lab]:
@@ -923,5 +936,4 @@ READERS: dict[type, Callable[[_Item, _Reading], None]] = {
     wire.DiagnosticOrder: _service_request,
     wire.DiagnosticReport: _diagnostic_report,
     wire.Encounter: _encounter,
-    wire.PractitionerRole: _practitioner_role,
 }
