@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 from fhir_mappings import Facts, History, Lab, Mappings, Order, Problem, paired
 
@@ -59,7 +60,7 @@ class Chart:
 
     def ago(self, days: Decimal | int) -> datetime:
         """The instant `days` before now."""
-        return self.now - timedelta(days=float(days))
+        return self.now - _span(days)
 
     def labs(self, analyte: str) -> tuple[Lab, ...]:
         """Usable values of an analyte, oldest first."""
@@ -132,12 +133,11 @@ class Chart:
 
     def records(self, *categories: str) -> tuple[History, ...]:
         """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
-        return tuple(
-            record
-            for name in categories
-            for record in self.facts.histories.get(name, ())
-            if record.active or self.mappings.histories[name].resolved_counts
-        )
+        histories = self.facts.histories
+        present = [name for name in categories if name in histories]
+        if not present:
+            return ()  # as for nearly every question that is asked
+        return tuple(record for name in present for record in histories[name] if record.active or self.mappings.histories[name].resolved_counts)
 
     def has(self, *categories: str) -> bool:
         """Whether any of the history categories is on the chart, and counts."""
@@ -150,6 +150,12 @@ class Chart:
     def complete(self, *keys: str) -> bool:
         """Whether all the named prefetch keys came whole."""
         return not self.incomplete.intersection(keys)
+
+
+@cache
+def _span(days: Decimal | int) -> timedelta:
+    """A threshold as a span of time; there are few different ones."""
+    return timedelta(days=float(days))
 
 
 def bounds(lab: Lab) -> tuple[Decimal | None, Decimal | None]:

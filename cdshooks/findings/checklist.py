@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
+from typing import Protocol
 
 from fhir_mappings import Lab, paired
 
@@ -18,26 +19,27 @@ LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundl
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
 
 
-def check(chart: Chart, calcium: Calcium, kidney: Kidney, calcification: Calcification) -> Mapping[str, str]:
-    """Return each item of the checklist with the reason why it is not proven; '' means proven.
+class Proof(Protocol):
+    """What the items are proven from (see `State`)."""
 
-    The items are numbered as in the clinical specification of the gate (design, after the sources that each threshold names).
-    """
-    return {
-        "adult": _adult(chart),
-        "fresh": _fresh(chart),
-        "calcium": calcium_module.proven_normal(chart, calcium) or _albumin(chart),
-        "phosphate": _phosphate(chart),
-        "paired": _paired(chart, calcium),
-        "kidney": kidney_module.proven_normal(chart, kidney),
-        "no_confounder": _confounder(chart, calcium),
-        "other_labs": _other_labs(chart),
-        "alp": _alp(chart),
-        "no_recent_abnormal": _recent_abnormal(chart),
-        "site": red_flag(chart, calcification) or _arterial(chart, calcification),
-        "single_site": "calcification at several sites" if multifocal(calcification) and not chart.has("connective_tissue_disease") else "",
-        "complete": _complete(chart),
-    }
+    @property
+    def chart(self) -> Chart: ...
+    @property
+    def calcium(self) -> Calcium: ...
+    @property
+    def kidney(self) -> Kidney: ...
+    @property
+    def calcification(self) -> Calcification: ...
+
+
+def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
+    """Whether every item is proven, or every item but those named. Stops at the first that is not."""
+    return all(item in apart_from or not why_not(state) for item, why_not in ITEMS.items())
+
+
+def check(state: Proof) -> Mapping[str, str]:
+    """Return each item of the checklist with the reason why it is not proven; '' means proven."""
+    return {item: why_not(state) for item, why_not in ITEMS.items()}
 
 
 def _adult(chart: Chart) -> str:
@@ -165,3 +167,25 @@ def _complete(chart: Chart) -> str:
 def _unreadable_history(reason: str, analyte: str) -> bool:
     # An unreadable resource that is no known laboratory value may be the CKD, the drug, or the second calcium that would block.
     return reason == "unreadable" and not analyte
+
+
+def _single_site(chart: Chart, calcification: Calcification) -> str:
+    return "calcification at several sites" if multifocal(calcification) and not chart.has("connective_tissue_disease") else ""
+
+
+# The items are those of the clinical specification of the gate (design, after the sources that each threshold names).
+ITEMS: Mapping[str, Callable[[Proof], str]] = {
+    "adult": lambda state: _adult(state.chart),
+    "fresh": lambda state: _fresh(state.chart),
+    "calcium": lambda state: calcium_module.proven_normal(state.chart, state.calcium) or _albumin(state.chart),
+    "phosphate": lambda state: _phosphate(state.chart),
+    "paired": lambda state: _paired(state.chart, state.calcium),
+    "kidney": lambda state: kidney_module.proven_normal(state.chart, state.kidney),
+    "no_confounder": lambda state: _confounder(state.chart, state.calcium),
+    "other_labs": lambda state: _other_labs(state.chart),
+    "alp": lambda state: _alp(state.chart),
+    "no_recent_abnormal": lambda state: _recent_abnormal(state.chart),
+    "site": lambda state: red_flag(state.chart, state.calcification) or _arterial(state.chart, state.calcification),
+    "single_site": lambda state: _single_site(state.chart, state.calcification),
+    "complete": lambda state: _complete(state.chart),
+}

@@ -25,7 +25,6 @@ METABOLIC_DRUGS = frozenset(
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
-BASELINE = ("calcium_total", "phosphate", "albumin", "creatinine")
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
     {"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium", "potassium", "vitamin_d_25oh"}

@@ -13,7 +13,7 @@ from .chart import is_high
 from .scope import local_causes
 
 if TYPE_CHECKING:
-    from . import State
+    from .state import State
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 PHRASES = {
@@ -186,9 +186,9 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "local.cause_date": _cause_date,
     "history.connective_tissue": lambda state: _display(state, "connective_tissue_disease"),
     "history.vascular_insufficiency": lambda state: _display(state, "vascular_insufficiency"),
-    "baseline.lacking": lambda state: _titles(state, state.baseline_lacking) or "a same-day calcium and phosphate pair",
+    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
     "baseline.have": _have,
-    "baseline.stale": lambda state: _titles(state, state.baseline_stale),
+    "baseline.stale": lambda state: _titles(state, state.baseline.stale),
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),

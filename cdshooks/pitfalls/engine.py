@@ -7,11 +7,13 @@ logic of three values; an expression whose error survives is unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import accumulate
+from typing import Protocol
 
 from cel_expr_python import cel
+from msgspec import Struct
 
 from ..findings.vocabulary import VOCABULARY
 from .model import Pitfall, Variant
@@ -24,8 +26,7 @@ class ExpressionError(Exception):
     """A condition that does not compile: an unknown name, a wrong type, or broken syntax."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineResult:
+class LineResult(Struct, frozen=True):
     """One condition and what became of it: True, False, or None when unknown, then with the findings that were missing."""
 
     expression: str
@@ -33,8 +34,7 @@ class LineResult:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What one pitfall came to: "fires", "quiet" or "unknown", the lines that were looked at, and the variant that holds."""
 
     pitfall: Pitfall
@@ -48,6 +48,12 @@ class Result:
         return (self.variant.indicator if self.variant else "") or self.pitfall.indicator
 
 
+class Bound(Protocol):
+    """The findings of a request: each name's value, or None while it is unknown."""
+
+    def get(self, name: str, /) -> bool | float | None: ...
+
+
 class Engine:
     """Compiled conditions, shared between all pitfalls that use them. Immutable once built; safe to share between threads."""
 
@@ -56,6 +62,7 @@ class Engine:
         env = cel.NewEnv(variables={name: KINDS[finding.kind] for name, finding in VOCABULARY.items()})
         self._env = env
         self._compiled: dict[str, cel.Expression] = {}
+        self._plans: dict[str, Plan] = {}
         faults = [fault for expression in dict.fromkeys(expressions) if (fault := self._compile(expression))]
         if faults:
             raise ExpressionError("\n".join(faults))
@@ -63,12 +70,14 @@ class Engine:
     def _compile(self, expression: str) -> str:
         fault = check_expression(self._env, expression)
         if not fault:
-            self._compiled[expression] = self._env.compile(expression)
+            self._plans[expression] = plan_of(expression)
+            for part in _leaves(self._plans[expression]):
+                self._compiled[part] = self._env.compile(part)
         return fault
 
-    def evaluation(self, values: Mapping[str, bool | float]) -> Evaluation:
+    def evaluation(self, findings: Bound) -> Evaluation:
         """Prepare to evaluate conditions over the findings of one request."""
-        return Evaluation(self._compiled, self._env.Activation(dict(values)), values)
+        return Evaluation(self._plans, self._compiled, self._env, findings)
 
 
 def check_expression(env: cel.Env, expression: str) -> str:
@@ -94,30 +103,98 @@ def names_in(expression: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in NAME.findall(expression) if name in VOCABULARY))
 
 
-class Evaluation:
-    """Conditions over the findings of one request; each expression is evaluated once."""
+# How a condition is evaluated: a part for CEL, or an operator of CEL's with its operands.
+Plan = str | tuple[str, tuple["Plan", ...]]
 
-    def __init__(self, compiled: Mapping[str, cel.Expression], activation: cel.Activation, values: Mapping[str, bool | float]) -> None:
-        self._compiled, self._activation, self._values = compiled, activation, values
-        self._known: dict[str, bool | None] = {}
+
+def plan_of(expression: str) -> Plan:
+    """Take a condition apart at `||` and `&&`, so that its parts can be evaluated one by one until one decides.
+
+    These two operators of CEL are Kleene's, so evaluating the parts comes to the same; binding all the names of a long condition for CEL
+    costs ten times as much. What holds anything but names, numbers and comparisons is left whole.
+    """
+    if "'" in expression or '"' in expression or "?" in expression:
+        return expression
+    expression = _bare(expression)
+    for operator in ("||", "&&"):
+        parts = _split(expression, operator)
+        if len(parts) > 1:
+            return operator, tuple(plan_of(part) for part in parts)
+    return expression
+
+
+def _bare(expression: str) -> str:
+    """Without blanks and brackets around the whole of it."""
+    expression = expression.strip()
+    while expression.startswith("(") and expression.endswith(")") and min(_depths(expression)[1:-1], default=1) > 0:
+        expression = expression[1:-1].strip()
+    return expression
+
+
+def _split(expression: str, operator: str) -> list[str]:
+    depths = _depths(expression)
+    ends = [match.start() for match in re.finditer(re.escape(operator), expression) if depths[match.start()] == 0]
+    starts = [0, *(end + len(operator) for end in ends)]
+    return [expression[start:end] for start, end in zip(starts, [*ends, len(expression)], strict=True)]
+
+
+def _depths(expression: str) -> list[int]:
+    """How many brackets are open after each character."""
+    return list(accumulate((c in "([{") - (c in ")]}") for c in expression))
+
+
+def _leaves(plan: Plan) -> Iterator[str]:
+    if isinstance(plan, str):
+        yield plan
+    else:
+        for operand in plan[1]:
+            yield from _leaves(operand)
+
+
+class Evaluation:
+    """Conditions over the findings of one request; each is evaluated once, and a finding is asked for only while it can still decide."""
+
+    def __init__(self, plans: Mapping[str, Plan], compiled: Mapping[str, cel.Expression], env: cel.Env, findings: Bound) -> None:
+        self._plans, self._compiled, self._env, self._findings = plans, compiled, env, findings
+        self._known: dict[str, LineResult] = {}
 
     def holds(self, expression: str) -> bool | None:
         """True, False, or None when a finding that decides it is unknown."""
-        if expression not in self._known:
-            name = expression.removeprefix("!")
-            if name in VOCABULARY:  # a name alone, or its negation, needs no evaluation
-                found = self._values.get(name)
-                self._known[expression] = None if found is None else bool(found) is (name == expression)
-            else:
-                value = self._compiled[expression].eval(self._activation).value()
-                self._known[expression] = value if isinstance(value, bool) else None
-        return self._known[expression]
+        return self.line(expression).holds
 
     def line(self, expression: str) -> LineResult:
         """Evaluate one condition, and name the missing findings when it is unknown."""
-        holds = self.holds(expression)
-        missing = () if holds is not None else tuple(name for name in names_in(expression) if name not in self._values)
+        known = self._known.get(expression)
+        if known is None:
+            known = self._known[expression] = self._evaluate(expression)
+        return known
+
+    def _evaluate(self, expression: str) -> LineResult:
+        holds = self._follow(self._plans[expression])
+        missing = () if holds is not None else tuple(name for name in names_in(expression) if self._findings.get(name) is None)
         return LineResult(expression, holds, missing)
+
+    def _follow(self, plan: Plan) -> bool | None:
+        if isinstance(plan, str):
+            return self._leaf(plan)
+        operator, operands = plan
+        decides = operator == "||"
+        unknown = False
+        for operand in operands:
+            holds = self._follow(operand)
+            if holds is decides:
+                return holds
+            unknown = unknown or holds is None
+        return None if unknown else not decides
+
+    def _leaf(self, expression: str) -> bool | None:
+        name = expression.removeprefix("!")
+        if name in VOCABULARY:  # a name alone, or its negation, needs no evaluation
+            found = self._findings.get(name)
+            return None if found is None else bool(found) is (name == expression)
+        bound = {name: value for name in names_in(expression) if (value := self._findings.get(name)) is not None}
+        result = self._compiled[expression].eval(self._env.Activation(bound)).value()
+        return result if isinstance(result, bool) else None
 
     def result(self, pitfall: Pitfall, scope: Sequence[str], every_line: bool = False) -> Result:
         """Evaluate one pitfall: it fires when every line of `when` holds and no line of `unless` does.
