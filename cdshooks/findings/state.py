@@ -1,0 +1,64 @@
+"""What findings and the texts of cards share: one chart, and what is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from fhir_mappings import Order
+
+from . import checklist, orders, scope
+from .baseline import Baseline, read_baseline
+from .calcium import Calcium, read_calcium
+from .chart import Chart
+from .kidney import Kidney, read_kidney
+from .scope import Calcification
+
+
+class State:
+    """One chart, and what is derived from it: worked out once, when it is first asked for."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.chart = chart
+
+    @cached_property
+    def calcium(self) -> Calcium:
+        return read_calcium(self.chart)
+
+    @cached_property
+    def kidney(self) -> Kidney:
+        return read_kidney(self.chart)
+
+    @cached_property
+    def calcification(self) -> Calcification:
+        return scope.read_calcification(self.chart)
+
+    @cached_property
+    def checklist(self) -> Mapping[str, str]:
+        """Each item of the checklist of reassurance with the reason why it is not proven; '' means proven."""
+        return checklist.check(self)
+
+    @cached_property
+    def workup_tests(self) -> tuple[Order, ...]:
+        return orders.questioned_tests(self.chart, self.calcification, "EXT", "MBIMG")
+
+    @cached_property
+    def extended_tests(self) -> tuple[Order, ...]:
+        return orders.questioned_tests(self.chart, self.calcification, "EXT")
+
+    @cached_property
+    def questioned_drugs(self) -> tuple[Order, ...]:
+        return orders.questioned_drugs(self.chart)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        return read_baseline(self.chart)
+
+    @cached_property
+    def requested(self) -> frozenset[str]:
+        """The analytes that orders will bring."""
+        return orders.requested(self.chart)
+
+    @cached_property
+    def kdigo_lacking(self) -> tuple[str, ...]:
+        return tuple(a for a in orders.KDIGO_SET if self.chart.fresh(a) is None and not orders.satisfied(a, self.requested))
