@@ -48,6 +48,8 @@ def _samples(content: Content) -> Callable[[datetime], Mapping[str, Mapping[str,
 
 def _log_events() -> None:
     """Events go to stderr, one JSON object a line, and nothing else on that line."""
+    # What no event tells need not be found out for each ("Optimization" in Python's logging HOWTO).
+    logging._srcfile, logging.logThreads, logging.logProcesses = None, False, False
     logger = logging.getLogger("cdshooks")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -358,11 +358,11 @@ class _Reading:
                 continue
             yield _Item(resource, item.draft, container=item)
 
-    def count_unmapped(self, kind: str, concepts: Iterable[Concept | None]) -> None:
-        for concept in concepts:
-            for coding in codings(concept):
-                if coding.code:
-                    self.passed_over.append((kind, coding.system or "", coding.code))
+    def pass_over(self, kind: str, concept: Concept | None) -> None:
+        """Count the codes of a concept of which none is mapped."""
+        for coding in codings(concept):
+            if coding.code:
+                self.passed_over.append((kind, coding.system or "", coding.code))
 
     def categories(self, concept: Concept | None) -> tuple[frozenset[str], Coding | None]:
         """The history categories of a concept, and the coding that told the first of them."""
@@ -374,9 +374,6 @@ class _Reading:
                 told = coding
             found |= more
         return found, told
-
-    def residual(self, concept: Concept | None) -> bool:
-        return any(self.mappings.residual(coding.system or "", coding.code or "") for coding in codings(concept))
 
     def sites(self, body_sites: Concepts, concept: Concept | None) -> tuple[frozenset[str], frozenset[str], tuple[tuple[str, str, str], ...]]:
         """The named sites, their regions, and the body site codings as sent."""
@@ -401,6 +398,10 @@ def _local(reference: str) -> str:
 def _distinct(values: list[Any]) -> tuple[Any, ...]:
     """Each value once, in an order that does not depend on that of the input."""
     return tuple(values) if len(values) < 2 else tuple(sorted(dict.fromkeys(values), key=repr))
+
+
+def _until(lab: Lab) -> datetime:
+    return lab.when.until
 
 
 def _oldest_first(lab: Lab) -> tuple[Any, ...]:
@@ -484,7 +485,7 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
     result, code = _result_of(source.code, reading, item)
     if result is None:
         if source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
-            reading.count_unmapped("Observation", (source.code,))
+            reading.pass_over("Observation", source.code)
         return
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
@@ -591,7 +592,13 @@ def _pregnancy(source: wire.Observation | wire.Component, item: _Item, reading: 
 
 
 def _in_order(labs: list[Lab]) -> tuple[Lab, ...]:
-    return tuple(labs) if len(labs) < 2 else tuple(sorted(_corrected(labs), key=_oldest_first))
+    """Values of one analyte oldest first, those that a correction replaced left out."""
+    if len(labs) < 2:
+        return tuple(labs)
+    labs.sort(key=_until)
+    if all(one.when.until != other.when.until for one, other in pairwise(labs)):
+        return tuple(labs)  # no two of one moment: none can replace another
+    return tuple(sorted(_corrected(labs), key=_oldest_first))
 
 
 def _corrected(labs: Iterable[Lab]) -> Iterator[Lab]:
@@ -705,10 +712,11 @@ def _code(value: Concept | str | None) -> str:
 
 
 def _unmapped_history(concept: Concept | None, item: _Item, reading: _Reading, kind: str) -> None:
-    if reading.residual(concept):
-        reading.problem(item.name, "code", "residual-code")
-    else:
-        reading.count_unmapped(kind, [concept])
+    for coding in codings(concept):
+        if reading.mappings.residual(coding.system or "", coding.code or ""):
+            reading.problem(item.name, "code", "residual-code")
+            return
+    reading.pass_over(kind, concept)
 
 
 def _procedure(item: _Item, reading: _Reading) -> None:
@@ -801,7 +809,7 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         assert first is not None
         reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last))
     if not found:
-        reading.count_unmapped(kind, [concept])
+        reading.pass_over(kind, concept)
         if not _names_its_substance(concept) and (active or last is None or last.until > reading.now - PRESCRIPTION):
             reading.problem(item.name, "medication", "unknown-drug", when=last)
 
@@ -843,7 +851,8 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
                 found.append(known)
                 told = told or coding
     if not found:
-        reading.count_unmapped(item.kind, concepts)
+        for concept in concepts:
+            reading.pass_over(item.kind, concept)
     _, regions, _ = reading.sites(body_site, None)
     order = Order(
         id=item.name,
@@ -907,7 +916,7 @@ def _diagnostic_report(item: _Item, reading: _Reading) -> None:
     )
     codes = [known for coding in codings(resource.code) if (known := reading.mappings.order(coding.system or "", coding.code or ""))]
     if not codes and not conclusions:
-        reading.count_unmapped("DiagnosticReport", [resource.code])
+        reading.pass_over("DiagnosticReport", resource.code)
         return
     reading.reports.append(
         Report(

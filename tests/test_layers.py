@@ -27,8 +27,10 @@ LAYERS = (
     ("cdshooks", "cdshooks.errors", "cdshooks.thresholds", "cdshooks.settings"),
     ("cdshooks.request", "cdshooks.findings.vocabulary", "cdshooks.findings.chart"),
     ("cdshooks.prefetch", "cdshooks.findings.calcium", "cdshooks.findings.kidney", "cdshooks.findings.scope"),
-    ("cdshooks.findings.orders", "cdshooks.findings.checklist"),
-    ("cdshooks.findings.texts", "cdshooks.findings"),
+    ("cdshooks.findings.baseline", "cdshooks.findings.orders", "cdshooks.findings.checklist"),
+    ("cdshooks.findings.state",),
+    ("cdshooks.findings.families", "cdshooks.findings.texts"),
+    ("cdshooks.findings",),
     ("cdshooks.pitfalls", "cdshooks.pitfalls.model"),
     ("cdshooks.pitfalls.engine", "cdshooks.pitfalls.vignettes"),
     ("cdshooks.pitfalls.arbitration", "cdshooks.pitfalls.loading"),
@@ -45,7 +47,16 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PLACES = {
-    "msgspec": ("fhir_mappings.wire", "fhir_mappings.facts", "cdshooks.findings.calcium", "cdshooks.request", "cdshooks.prefetch", "cdshooks.web."),
+    "msgspec": (
+        "fhir_mappings.wire",
+        "fhir_mappings.facts",
+        "fhir_mappings.readers",
+        "cdshooks.findings.calcium",
+        "cdshooks.pitfalls.engine",
+        "cdshooks.request",
+        "cdshooks.prefetch",
+        "cdshooks.web.",
+    ),
     "jsonschema": ("fhir_mappings.loading", "cdshooks.pitfalls.loading", "cdshooks.request"),
     "cel_expr_python": ("cdshooks.pitfalls.engine",),
     "flask": ("cdshooks.web.", "cdshooks.app", "cdshooks.server"),

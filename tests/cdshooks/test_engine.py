@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cel_expr_python import cel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,24 @@ def test_names_are_found_in_the_order_they_are_used() -> None:
 def test_every_finding_can_be_used_in_a_condition(name: str) -> None:
     expression = name if VOCABULARY[name].kind == "bool" else f"{name} > 0.0"
     assert faults_of([expression]) == {}
+
+
+NAMES = ("calcium.high", "phosphate.high", "calcium.low", "patient.age")
+LEAVES = st.sampled_from([*NAMES[:3], *(f"!{name}" for name in NAMES[:3]), "patient.age >= 50.0", "!(patient.age < 18.0)"])
+CONDITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        lambda operands, operator, brackets: f"({operator.join(operands)})" if brackets else operator.join(operands),
+        st.lists(inner, min_size=2, max_size=4),
+        st.sampled_from([" || ", "&&"]),
+        st.booleans(),
+    ),
+    max_leaves=12,
+)
+
+
+@given(CONDITIONS, st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES[:3], st.booleans()) | {NAMES[3]: st.sampled_from([17.0, 50.0])}))
+def test_law_a_condition_taken_apart_comes_to_what_cel_makes_of_the_whole(condition: str, known: dict[str, bool | float]) -> None:
+    env = cel.NewEnv(variables={name: cel.Type.DOUBLE if name == NAMES[3] else cel.Type.BOOL for name in NAMES})
+    whole = env.compile(condition).eval(env.Activation(known)).value()
+    assert Engine([condition]).evaluation(known).holds(condition) is (whole if isinstance(whole, bool) else None)
