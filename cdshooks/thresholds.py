@@ -28,6 +28,8 @@ class Thresholds:
     reassurance: Table
     phosphate: Table
     mask_days: Table
+    mask_above: Table
+    dose: Table
     budget: Table
 
     def fresh_days(self, analyte: str, inpatient: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ContentError, Fault, MappingError
-from .facts import REASONS, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
+from .facts import REASONS, Dose, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
 from .loading import load_mappings
 from .mappings import Mappings, Row
 from .readers import read_facts
@@ -11,6 +11,7 @@ from .readers import read_facts
 __all__ = [
     "REASONS",
     "ContentError",
+    "Dose",
     "Exposure",
     "Facts",
     "Fault",

@@ -100,11 +100,19 @@ class Reason(Struct, frozen=True, gc=False):
     categories: frozenset[str] = frozenset()
 
 
+class Dose(Struct, frozen=True, gc=False):
+    """How much of a drug is meant for a day: the amount, in "mg" or in "[iU]" (international units)."""
+
+    amount: Decimal
+    unit: str
+
+
 class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
-    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast).
+    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast). `dose` is the daily dose of a drug;
+    None: not said.
     """
 
     id: str
@@ -119,12 +127,14 @@ class Order(Struct, frozen=True, gc=False):
     when: Moment | None = None
     code: str = ""
     panel: bool = False
+    dose: Dose | None = None
 
 
 class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
+    `dose` is the daily dose (of an administration: the dose given); None: not said.
     """
 
     category: str
@@ -133,6 +143,7 @@ class Exposure(Struct, frozen=True, gc=False):
     active: bool
     display: str = ""
     last: Moment | None = None
+    dose: Dose | None = None
 
 
 class Report(Struct, frozen=True, gc=False):

@@ -17,7 +17,8 @@ from typing import Any
 from msgspec import Struct
 
 from . import wire
-from .facts import Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report, paired
+from .doses import daily_dose, given_dose
+from .facts import Dose, Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report, paired
 from .mappings import Analyte, Mappings, OrderCode, ResultCode
 from .ranges import limits_of, years_between
 from .times import days, moment
@@ -807,11 +808,17 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         found |= more
     for category in found:
         assert first is not None
-        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last))
+        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last, _dose(item.resource)))
     if not found:
         reading.pass_over(kind, concept)
         if not _names_its_substance(concept) and (active or last is None or last.until > reading.now - PRESCRIPTION):
             reading.problem(item.name, "medication", "unknown-drug", when=last)
+
+
+def _dose(resource: Any) -> Dose | None:
+    if isinstance(resource, wire.MedicationAdministration):
+        return given_dose(resource.dosage)
+    return daily_dose(resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage)
 
 
 def _names_its_substance(concept: Concept | None) -> bool:
@@ -867,6 +874,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         when=when,
         code=f"{told.system}|{told.code}" if told else "",
         panel=any(code.panel for code in found),
+        dose=_dose(item.resource) if found and isinstance(item.resource, wire.MedicationRequest) else None,
     )
     (reading.drafts if item.draft else reading.orders).append(order)
 

@@ -128,8 +128,30 @@ class Procedure(Resource, tag="Procedure"):
     occurrence_period: Period | None = None
 
 
-class Dosage(Element):
-    timing: Any = None
+class Repeat(Element):
+    frequency: int | None = None
+    frequency_max: int | None = None
+    period: Raw = NOTHING
+    period_unit: str | None = None
+    period_units: str | None = None  # DSTU2
+
+
+class Timing(Element):
+    repeat: Repeat | None = None
+    code: Concept | None = None
+
+
+class DoseRate(Element):
+    dose_quantity: Quantity | None = None
+    dose_range: Range | None = None
+    dose: Quantity | None = None  # MedicationAdministration
+
+
+class Dosage(DoseRate):
+    """How a drug is to be taken. Before R4 the dose stands in it; since R4 in `doseAndRate`."""
+
+    timing: Timing | None = None
+    dose_and_rate: list[DoseRate] | None = None
 
 
 class Supply(Element):
@@ -149,6 +171,8 @@ class _Drug(Resource):
     reason_codeable_concept: Concepts = None  # DSTU2
     reason_reference: list[Reference] | Reference | None = None
     reason: Concepts = None  # R5
+    dosage_instruction: Raw = NOTHING  # read where the amount matters, so that one in words is no unreadable resource
+    dosage: Raw = NOTHING
 
 
 class MedicationRequest(_Drug, tag="MedicationRequest"):

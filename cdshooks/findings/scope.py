@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from decimal import Decimal
 from fhir_mappings import Exposure, History, Lab
 
 from .chart import Chart
+from .doses import per_day
 
 # Order of the words used for a local cause on a card when several are on record.
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
@@ -124,15 +126,26 @@ def arterial_before(chart: Chart, calcification: Calcification, years: int) -> b
 
 
 def masking_drugs(chart: Chart) -> tuple[Exposure, ...]:
-    """Drugs that may hide an abnormality: taken now, or stopped too recently; without a known end they still count."""
+    """Drugs that may hide an abnormality: taken now, or stopped too recently; without a known end they still count, and without a known
+    dose they count as a high one."""
 
-    def masks(exposure: Exposure) -> bool:
+    def recent(exposure: Exposure) -> bool:
         days = chart.thresholds.mask_days.get(exposure.category)
         if days is None:
             return False
         return exposure.active or exposure.last is None or exposure.last.until >= chart.ago(days)
 
-    return tuple(exposure for exposure in chart.facts.exposures if masks(exposure))
+    taken = tuple(exposure for exposure in chart.facts.exposures if recent(exposure))
+    return tuple(exposure for exposure in taken if not _small(exposure.category, taken, chart))
+
+
+def _small(category: str, taken: Iterable[Exposure], chart: Chart) -> bool:
+    """Whether all that is taken of a category is known to be too little to hide anything."""
+    limit = chart.thresholds.mask_above.get(category)
+    if limit is None:
+        return False
+    amount = per_day(category, (exposure.dose for exposure in taken if exposure.category == category), chart.thresholds)
+    return amount is not None and amount <= limit
 
 
 def shift(chart: Chart, phosphate: Lab | None) -> bool:

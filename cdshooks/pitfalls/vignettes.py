@@ -5,11 +5,12 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     age: 54 female                          (age in years, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
-    drugs: binder_noncalcium, denosumab stopped 100 d ago
-    orders: pth, ct for calcification, calcium not selected
+    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
+    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
-    encounter: inpatient
+    encounter: inpatient                    (or `inpatient at icu`, or a class such as VR)
+    author: nephrology                      (the specialty of the user)
     not sent: procedures                    (prefetch keys that do not come)
     paged: observations                     (prefetch keys that come with a next page)
 
@@ -38,6 +39,8 @@ LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
     r"(?:\s+\((?P<low>[\d.]+)-(?P<high>[\d.]+)\))?(?P<rest>(?:\s+.*)?)$"
 )
+DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
+UCUM_DOSE = {"IU": "[iU]"}
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
@@ -55,6 +58,8 @@ class _Chart:
     patient: Json
     hook: str = "order-select"
     encounter: str = ""
+    location: str = ""
+    author: str = ""
     resources: dict[str, list[Json]] = field(default_factory=dict)
     drafts: list[Json] = field(default_factory=list)
     selections: list[str] = field(default_factory=list)
@@ -107,6 +112,8 @@ class Words:
         known = self.extra["orders"].get(name, name)
         if known in self.mappings.analytes:
             return self.lab(known)
+        if known in self.mappings.medications:
+            return self.row("medication", known, "orders")
         drugs = [row for row in self.mappings.rows if row.kind == "medication" and f"order:{known}" in row.attributes]
         return min(drugs, key=_preference) if drugs else self.row("order", name, "orders")
 
@@ -122,7 +129,7 @@ def request_of(given: str, now: datetime, words: Words, patient: Json | None = N
     for line in (line.strip() for line in given.strip().splitlines()):
         if line and not line.startswith("#"):
             _read_line(line, chart, words)
-    return _request(chart)
+    return _request(chart, words)
 
 
 def _read_line(line: str, chart: _Chart, words: Words) -> None:
@@ -237,6 +244,9 @@ def _site(name: str, words: Words) -> Row:
 
 def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     row = words.row("medication", item.split(" ")[0], "drugs")
+    if " given " in item:
+        chart.add("medication-administrations", _administration(item, row, chart))
+        return
     stopped = "stopped" in item
     statement: Json = {
         "resourceType": "MedicationStatement",
@@ -245,11 +255,35 @@ def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     }
     if stopped:
         statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+    if dosage := _dosage(item):
+        statement["dosage"] = [dosage]
     chart.add("medication-statements", statement)
 
 
+def _administration(item: str, row: Row, chart: _Chart) -> Json:
+    given: Json = {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "medicationCodeableConcept": _coding(row),
+        "effectiveDateTime": _instant(_when(item, chart, 0)),
+    }
+    if dosage := _dosage(item):
+        given["dosage"] = {"dose": dosage["doseAndRate"][0]["doseQuantity"]}
+    return given
+
+
+def _dosage(item: str) -> Json | None:
+    """The dosage instruction of `800 IU/d`."""
+    match = DOSE.search(item)
+    if match is None:
+        return None
+    unit = UCUM_DOSE.get(match[2], match[2])
+    quantity = {"value": float(match[1]), "unit": match[2], "system": "http://unitsofmeasure.org", "code": unit}
+    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": [{"doseQuantity": quantity}]}
+
+
 def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
-    name = re.sub(r"\s+(for\s+\S+|not selected)", "", item).strip()
+    name = re.sub(r"\s+(for\s+\S+|not selected)", "", DOSE.sub("", item)).strip()
     row = words.order(name)
     number = len(chart.drafts) + 1
     drug = "rxnorm" in row.system or "whocc" in row.system
@@ -264,6 +298,8 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
     reason = re.search(r"\bfor\s+(\S+)", item)
     if reason:
         order["reasonCode"] = [_coding(words.row("history", reason[1], "history"))]
+    if drug and (dosage := _dosage(item)):
+        order["dosageInstruction"] = [dosage]
     chart.drafts.append(order)
     if "not selected" not in item:
         chart.selections.append(f"{order['resourceType']}/{order['id']}")
@@ -283,7 +319,13 @@ def _reports(item: str, head: str, chart: _Chart, words: Words) -> None:
 
 
 def _encounter(item: str, head: str, chart: _Chart, words: Words) -> None:
-    chart.encounter = {"inpatient": "IMP", "ambulatory": "AMB", "emergency": "EMER"}.get(item, item)
+    name, _, location = item.partition(" at ")
+    chart.encounter = {"inpatient": "IMP", "ambulatory": "AMB", "emergency": "EMER"}.get(name, name)
+    chart.location = location
+
+
+def _author(item: str, head: str, chart: _Chart, words: Words) -> None:
+    chart.author = item
 
 
 def _set(name: str) -> Callable[[str, str, _Chart, Words], None]:
@@ -305,6 +347,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "orders": _orders,
     "reports": _reports,
     "encounter": _encounter,
+    "author": _author,
     "hook": _set("hook"),
     "not sent": _set("not_sent"),
     "paged": _set("paged"),
@@ -321,7 +364,7 @@ PREFETCHED = (
 )
 
 
-def _request(chart: _Chart) -> Json:
+def _request(chart: _Chart, words: Words) -> Json:
     context: Json = {"userId": "Practitioner/COREPRACTITIONER1", "patientId": chart.patient["id"]}
     prefetch: Json = {"patient": chart.patient}
     if chart.encounter:
@@ -332,7 +375,14 @@ def _request(chart: _Chart) -> Json:
             "status": "in-progress",
             "subject": {"reference": f"Patient/{chart.patient['id']}"},
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": chart.encounter},
+        } | (_located(chart.location, words) if chart.location else {})
+    if chart.author:
+        role = {
+            "resourceType": "PractitionerRole",
+            "id": "role-1",
+            "specialty": [_coding(words.row("context", f"specialty:{chart.author}", "author"))],
         }
+        prefetch["user-role"] = _bundle([role], next_page=False)
     if chart.hook != "patient-view":
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in chart.drafts]}
     if chart.hook == "order-select":
@@ -340,6 +390,12 @@ def _request(chart: _Chart) -> Json:
     for key in _keys(chart):
         prefetch[key] = _bundle(chart.resources.get(key, ()), next_page=key in chart.paged)
     return {"hook": chart.hook, "hookInstance": str(uuid.UUID(int=1)), "context": context, "prefetch": prefetch}
+
+
+def _located(location: str, words: Words) -> Json:
+    """The elements that place an encounter: a contained Location of the given type."""
+    place = {"resourceType": "Location", "id": "place", "type": [_coding(words.row("context", f"location:{location}", "encounter"))]}
+    return {"contained": [place], "location": [{"location": {"reference": "#place"}}]}
 
 
 def _keys(chart: _Chart) -> Iterator[str]:
