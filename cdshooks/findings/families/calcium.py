@@ -1,0 +1,47 @@
+"""Calcium, and the PTH that goes with it."""
+
+from __future__ import annotations
+
+from ..chart import is_high
+from ..state import State
+from .naming import Named
+
+
+def calcium(state: State) -> Named:
+    chart, calcium = state.chart, state.calcium
+    known = chart.proven("calcium_total") is not None or chart.proven("calcium_ionised") is not None
+    why = "" if known and chart.complete("observations") else "no fresh, final and usable calcium is known for certain"
+
+    def told(name: str, value: bool) -> tuple[str, bool | str]:
+        return f"calcium.{name}", value if value or not why else why
+
+    yield told("critical", calcium.critical is not None)
+    yield "calcium.critical_ionised_normal", calcium.critical_ionised_normal
+    yield "calcium.critical_preliminary", calcium.critical is not None and not calcium.critical.final
+    yield told("high", bool(calcium.high))
+    yield "calcium.high_uncertain", _high_uncertain(state)
+    yield told("low", bool(calcium.low))
+    yield told("discordant", calcium.discordant)
+    yield told("borderline", calcium.border)
+    speaking = [lab for lab in (*calcium.high, calcium.critical) if lab is not None]
+    limit = chart.ago(chart.thresholds.lookback_days["view_value"])
+    yield "calcium.recent_for_view", any(lab.when.until >= limit for lab in speaking)
+
+
+def pth(state: State) -> Named:
+    chart = state.chart
+    recent_pth = any(chart.within("pth", chart.thresholds.lookback_days["recent_pth"]))
+    yield "pth.recent", recent_pth if recent_pth or chart.complete("observations") else "the results did not come whole"
+
+
+def _high_uncertain(state: State) -> bool:
+    """High by one measure only, and that one in doubt: total without the adjusted, or an adjustment that albumin makes unreliable."""
+    calcium, table = state.calcium, state.chart.thresholds.albumin
+    high = {lab.analyte for lab in calcium.high}
+    if "calcium_ionised" in high or not high:
+        return False
+    if high == {"calcium_total"}:
+        return calcium.adjusted is not None and not is_high(calcium.adjusted)
+    albumin = calcium.albumin
+    unreliable = albumin is not None and not table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]
+    return high == {"calcium_adjusted"} and unreliable

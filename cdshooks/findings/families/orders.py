@@ -1,0 +1,47 @@
+"""The orders in play, imaging that was done, and the baseline."""
+
+from __future__ import annotations
+
+from .. import orders as orders_module
+from ..state import State
+from .naming import Named
+
+
+def imaging(state: State) -> Named:
+    chart, calcification = state.chart, state.calcification
+    days = chart.thresholds.lookback_days["imaging"]
+    final = orders_module.imaged(chart, calcification, days, final=True)
+    yield "imaging.of_site", final if final or chart.complete("reports") else "the reports did not come whole"
+    yield "imaging.of_site_preliminary", not final and orders_module.imaged(chart, calcification, days, final=False)
+
+
+def orders(state: State) -> Named:
+    chart = state.chart
+    groups = {group for order in chart.in_play for group in orders_module.groups_of(chart, order)}
+    for name, group in (
+        ("extended", "EXT"),
+        ("imaging", "IMG"),
+        ("metabolic_imaging", "MBIMG"),
+        ("mineral_drug", "RX"),
+        ("excision", "OP"),
+        ("parathyroidectomy", "PTX"),
+    ):
+        yield f"order.{name}", group in groups
+    yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
+    yield "order.extended_for_calcification", bool(state.extended_tests)
+    yield "order.workup_for_calcification", bool(state.workup_tests)
+    drugs = {category for order in state.questioned_drugs for category in order.categories}
+    yield "order.metabolic_drug", bool(state.questioned_drugs)
+    yield "order.metabolic_drug_off_label", bool(drugs & orders_module.OFF_LABEL)
+    yield "order.metabolic_drug_binder", bool(drugs & {"rx-binder-ca", "rx-binder-nonca", "rx-binder-al", "rx-calcimimetic", "rx-vitd-active"})
+    yield "order.metabolic_drug_warfarin", "rx-warfarin" in drugs
+    indicated = orders_module.other_indication(chart, drugs)
+    yield "order.drug_has_other_indication", indicated if indicated or chart.complete("conditions") else "the Conditions did not come whole"
+
+
+def baseline(state: State) -> Named:
+    chart, baseline = state.chart, state.baseline
+    yield "baseline.incomplete", bool(baseline.lacking) or baseline.unpaired
+    wanted = baseline.lacking or (("calcium_total", "phosphate") if baseline.unpaired else ())
+    yield "baseline.requested", bool(wanted) and all(orders_module.satisfied(analyte, state.requested) for analyte in wanted)
+    yield "baseline.received_whole", chart.complete("observations")
