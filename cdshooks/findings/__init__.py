@@ -32,10 +32,11 @@ class Findings:
 
     def get(self, name: str) -> bool | float | None:
         """The value of a finding (bool or float), or None while it is unknown."""
-        family = name.partition(".")[0]
-        if family not in self._asked:
+        known = self._known.get(name)
+        if known is None and (family := name.partition(".")[0]) not in self._asked:
             self._work_out(family)
-        return self._known.get(name)
+            known = self._known.get(name)
+        return known
 
     def _work_out(self, family: str) -> None:
         self._asked.add(family)
