@@ -175,22 +175,18 @@ class _Reading:
                 yield entry.resource, entry.full_url if isinstance(entry.full_url, str) else "", depth + 1
 
     def _keep(self, resource: Any, url: str, draft: bool) -> None:
-        if type(resource) is wire.OperationOutcome:
-            if any(issue.severity in ("error", "fatal") for issue in resource.issue or ()):
-                self.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
-            return
         item = _Item(resource, draft)
         kind = type(resource)
-        if kind in REFERRED_TO:
-            self.targets.append((item, url))
         if kind in READERS:
             self.items.append(item)
-        elif kind is wire.PractitionerRole:
-            _practitioner_role(resource, self)
+        if kind in REFERRED_TO:
+            self.targets.append((item, url))
         elif kind is wire.Patient:
             self.patients.append(item)
             if resource.id == self.patient_id and url:
                 self.own_urls.add(url)
+        elif kind in OTHERS:
+            OTHERS[kind](item, self)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
         """Tell of a resource that does not have the shape of its type, with its analyte and time where they can still be seen."""
@@ -432,7 +428,13 @@ def _patient(item: _Item, reading: _Reading) -> None:
     reading.patient = Patient(resource.id, born, sex, bool(resource.deceased_boolean or resource.deceased_date_time))
 
 
-def _practitioner_role(resource: wire.PractitionerRole, reading: _Reading) -> None:
+def _outcome(item: _Item, reading: _Reading) -> None:
+    if any(issue.severity in ("error", "fatal") for issue in item.resource.issue or ()):
+        reading.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
+
+
+def _practitioner_role(item: _Item, reading: _Reading) -> None:
+    resource: wire.PractitionerRole = item.resource
     for concept in each(resource.specialty):
         for coding in codings(concept):
             known = reading.mappings.context.get((coding.system or "", coding.code or ""), "")
@@ -945,4 +947,9 @@ READERS: dict[type, Callable[[_Item, _Reading], None]] = {
     wire.DiagnosticOrder: _service_request,
     wire.DiagnosticReport: _diagnostic_report,
     wire.Encounter: _encounter,
+}
+# Not about the patient: noted while the input is unpacked, whoever the subject is.
+OTHERS: dict[type, Callable[[_Item, _Reading], None]] = {
+    wire.PractitionerRole: _practitioner_role,
+    wire.OperationOutcome: _outcome,
 }
