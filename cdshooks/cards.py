@@ -252,4 +252,4 @@ def _body_site(sites: Iterable[tuple[str, str, str]]) -> list[Json]:
 
 def _compact(resource: Json) -> Json:
     """Leave out what is empty: CDS Hooks and FHIR forbid null, '', [] and {}."""
-    return {key: value for key, value in resource.items() if value not in ("", [], {}, None)}
+    return {key: value for key, value in resource.items() if value}

@@ -485,10 +485,15 @@ def _observation(item: _Item, reading: _Reading) -> None:
 def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation) -> None:
     """Read one coded value: the Observation's own, or that of a component."""
     result, code = _result_of(source.code, reading, item)
-    if result is None:
-        if source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
-            reading.pass_over("Observation", source.code)
-        return
+    if result is not None:
+        _mapped_value(source, item, reading, observation, result, code)
+    elif source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
+        reading.pass_over("Observation", source.code)
+
+
+def _mapped_value(
+    source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation, result: ResultCode, code: Coding
+) -> None:
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
 
