@@ -135,10 +135,11 @@ class _Reading:
             return
         self._tell_next(whole)
         for entry in whole.entry or ():
-            if isinstance(entry.resource, wire.Bundle):
-                self._open_pieces(list(self._entries(entry.resource, 1)), draft)
-            elif entry.resource is not None:
-                self._keep(entry.resource, entry.full_url or "", draft)
+            resource = entry.resource
+            if type(resource) is wire.Bundle:
+                self._open_pieces(list(self._entries(resource, 1)), draft)
+            elif resource is not None:
+                self._keep(resource, entry.full_url or "", draft)
 
     def _open_pieces(self, waiting: list[tuple[bytes, str, int]], draft: bool) -> None:
         while waiting:
