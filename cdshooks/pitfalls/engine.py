@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 from cel_expr_python import cel
 from msgspec import Struct
@@ -79,7 +79,8 @@ class Bound(Protocol):
     def get(self, name: str, /) -> bool | float | None: ...
 
 
-Test = Callable[[Bound], bool | None]
+Get = Callable[[str], Any]  # a finding's value by its name
+Test = Callable[[Get], bool | None]
 
 
 class Engine:
@@ -101,7 +102,7 @@ class Engine:
 
     def evaluation(self, findings: Bound) -> Evaluation:
         """Prepare to evaluate conditions over the findings of one request."""
-        return Evaluation(self._tests, findings)
+        return Evaluation(self._tests, findings.get)
 
 
 def check_expression(env: cel.Env, expression: str) -> str:
@@ -175,7 +176,7 @@ def _test_of(plan: Plan, env: cel.Env) -> Test:
         return _named(plan) or _compared(plan) or _by_cel(plan, env)
     decides = plan[0] == "||"
     operands = [_test_of(operand, env) for operand in plan[1]]
-    return lambda findings: _joined(decides, (operand(findings) for operand in operands))
+    return lambda get: _joined(decides, (operand(get) for operand in operands))
 
 
 def _joined(decides: bool, operands: Iterable[bool | None]) -> bool | None:
@@ -192,13 +193,11 @@ def _joined(decides: bool, operands: Iterable[bool | None]) -> bool | None:
 def _named(expression: str) -> Test | None:
     """A finding alone, or its negation, needs no evaluation."""
     name = expression.removeprefix("!")
-    wanted = name == expression
-
-    def test(findings: Bound) -> bool | None:
-        found = findings.get(name)
-        return None if found is None else bool(found) is wanted
-
-    return test if name in VOCABULARY else None
+    if name not in VOCABULARY:
+        return None
+    if name == expression:
+        return lambda get: get(name)  # a condition is boolean, so this finding is
+    return lambda get: None if (found := get(name)) is None else not found
 
 
 def _compared(expression: str) -> Test | None:
@@ -208,8 +207,8 @@ def _compared(expression: str) -> Test | None:
         return None
     name, compare, number = match[1], COMPARE[match[2]], float(match[3])
 
-    def test(findings: Bound) -> bool | None:
-        found = findings.get(name)
+    def test(get: Get) -> bool | None:
+        found = get(name)
         return None if found is None else bool(compare(found, number))
 
     return test
@@ -218,8 +217,8 @@ def _compared(expression: str) -> Test | None:
 def _by_cel(expression: str, env: cel.Env) -> Test:
     compiled, names = env.compile(expression), names_in(expression)
 
-    def test(findings: Bound) -> bool | None:
-        bound = {name: value for name in names if (value := findings.get(name)) is not None}
+    def test(get: Get) -> bool | None:
+        bound = {name: value for name in names if (value := get(name)) is not None}
         result = compiled.eval(env.Activation(bound)).value()
         return result if isinstance(result, bool) else None
 
@@ -229,21 +228,22 @@ def _by_cel(expression: str, env: cel.Env) -> Test:
 class Evaluation:
     """Conditions over the findings of one request; each is evaluated once, and a finding is asked for only while it can still decide."""
 
-    def __init__(self, tests: Mapping[str, Test], findings: Bound) -> None:
-        self._tests, self._findings = tests, findings
+    def __init__(self, tests: Mapping[str, Test], get: Get) -> None:
+        self._tests, self._get = tests, get
         self._known: dict[str, bool | None] = {}
 
     def holds(self, expression: str) -> bool | None:
         """True, False, or None when a finding that decides it is unknown."""
         known = self._known
-        if expression not in known:
-            known[expression] = self._tests[expression](self._findings)
-        return known[expression]
+        if expression in known:
+            return known[expression]
+        holds = known[expression] = self._tests[expression](self._get)
+        return holds
 
     def line(self, expression: str) -> LineResult:
         """Evaluate one condition, and name the missing findings when it is unknown."""
         holds = self.holds(expression)
-        missing = () if holds is not None else tuple(name for name in names_in(expression) if self._findings.get(name) is None)
+        missing = () if holds is not None else tuple(name for name in names_in(expression) if self._get(name) is None)
         return LineResult(expression, holds, missing)
 
     def result(self, rule: Rule) -> Result:
