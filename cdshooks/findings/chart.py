@@ -131,6 +131,11 @@ class Chart:
         day = on or self.now.date()
         return tuple(day.year - b.year - ((day.month, day.day) < (b.month, b.day)) for b in (born[1], born[0]))  # type: ignore[return-value]
 
+    def age_days(self) -> tuple[int, int] | None:
+        """Youngest and oldest age in days that the birth date allows; None when it is unknown."""
+        born = self.facts.patient.born
+        return None if born is None else ((self.now.date() - born[1]).days, (self.now.date() - born[0]).days)
+
     def records(self, *categories: str) -> tuple[History, ...]:
         """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
         histories = self.facts.histories

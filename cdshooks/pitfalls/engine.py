@@ -7,7 +7,7 @@ logic of three values; an expression whose error survives is unknown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate
 from typing import Protocol
@@ -196,13 +196,13 @@ class Evaluation:
         result = self._compiled[expression].eval(self._env.Activation(bound)).value()
         return result if isinstance(result, bool) else None
 
-    def result(self, pitfall: Pitfall, scope: Sequence[str], every_line: bool = False) -> Result:
+    def result(self, pitfall: Pitfall, every_line: bool = False) -> Result:
         """Evaluate one pitfall: it fires when every line of `when` holds and no line of `unless` does.
 
         A pitfall that reassures is kept silent by an unknown exception, too; a danger is not. `every_line` evaluates all lines even when
         the outcome is decided, for explanation.
         """
-        when = self._lines((*scope, *pitfall.when), stop_at=False, every_line=every_line)
+        when = self._lines((*pitfall.scope, *pitfall.when), stop_at=False, every_line=every_line)
         outcome = _conjunction(when)
         unless = self._lines(pitfall.unless, stop_at=True, every_line=every_line) if outcome != "quiet" or every_line else ()
         if outcome != "quiet" and any(line.holds for line in unless):
