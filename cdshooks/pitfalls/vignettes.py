@@ -2,11 +2,12 @@
 
 The `given` text has one statement a line, `word: items`; several items are separated by commas:
 
-    age: 54 female                          (age in years, or `born: 1970-03-01 female`)
+    age: 54 female                          (age in years, or `age in days: 9 female`, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
     orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
+    pending: cmv_pcr                        (active orders on the chart, of yesterday)
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
     encounter: inpatient                    (or `inpatient at icu`, or a class such as VR)
@@ -43,7 +44,7 @@ DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
-LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
+LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
 
 
 class VignetteError(Exception):
@@ -157,6 +158,8 @@ def _person(item: str, head: str, chart: _Chart, words: Words) -> None:
     first, _, sex = item.partition(" ")
     if head == "born":
         chart.patient["birthDate"] = first
+    elif head == "age in days":
+        chart.patient["birthDate"] = (chart.now.date() - timedelta(days=int(first))).isoformat()
     else:
         today = chart.now.date()
         # A day past the birthday: "17 years" is 17 years for certain, and 18 is 18.
@@ -305,6 +308,11 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
         chart.selections.append(f"{order['resourceType']}/{order['id']}")
 
 
+def _pending(item: str, head: str, chart: _Chart, words: Words) -> None:
+    order: Json = {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "code": _coding(words.order(item))}
+    chart.add("service-requests", order | {"authoredOn": _instant(_when(item, chart, 1))})
+
+
 def _reports(item: str, head: str, chart: _Chart, words: Words) -> None:
     name = AGO.sub("", item).replace("preliminary", "").strip()
     chart.add(
@@ -345,6 +353,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "labs": _labs,
     "drugs": _drugs,
     "orders": _orders,
+    "pending": _pending,
     "reports": _reports,
     "encounter": _encounter,
     "author": _author,
