@@ -71,6 +71,13 @@ class Lab(Struct, frozen=True, gc=False):
     hours_to_receipt: Decimal | None = None
 
 
+class Draw(Struct, frozen=True, gc=False):
+    """A draw by itself, to be compared with those of laboratory values: when it was, and its specimen."""
+
+    when: Moment
+    specimen: str = ""
+
+
 class History(Struct, frozen=True, gc=False):
     """One coded statement of history: a Condition, a Procedure, or an Observation that names a state (pregnancy).
 
@@ -247,7 +254,7 @@ class Facts(Struct, frozen=True, gc=False):
         return Counter(self.passed_over)
 
 
-def paired(one: Lab, other: Lab, hours: Decimal) -> bool:
+def paired(one: Lab | Draw, other: Lab | Draw, hours: Decimal) -> bool:
     """Whether two values were drawn together: from one specimen, or at exact times at most `hours` apart."""
     if one.specimen and one.specimen == other.specimen:
         return True

@@ -566,7 +566,9 @@ def _lab(
     except UnitError as error:
         reading.problem(item.name, "valueQuantity", error.reason, error.detail, analyte=analyte.id, when=when, below=error.below)
         return
-    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when, _hours_to_receipt(observation, item, reading)))
+    reading.pending.append(
+        _Pending(observation, source, item.name, result, code, analyte, measured, when, _hours_to_receipt(observation, item, reading))
+    )
 
 
 # What an answer says: interpretation codes (HL7 v3 ObservationInterpretation), sent as the value or beside it.

@@ -20,18 +20,52 @@ ACUTE_INJURY = ("aki", "lookback_days.aki_rise")
 ESTIMATED = ACUTE_INJURY  # in acute injury no eGFR is computed
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
+EDTA = ("specimen.edta_potassium", "specimen.edta_gross_potassium", "specimen.edta_gross_calcium", "pair_hours.edta")
+HAEMOLYSIS = ("pair_hours.edta", *CATEGORY)
+LATE = ("specimen.receipt_hours",)
+SAMPLE = (*EDTA, *HAEMOLYSIS, *LATE)
+GADOLINIUM = ("contrast.gadolinium_hours", "contrast.gadolinium_hours_low_egfr", *CATEGORY)
+UNRELIABLE = (
+    "albumin.unreliable_below",
+    "albumin.haemoconcentration_above",
+    "adjustment",
+    "lookback_days.ph",
+    "lookback_days.citrate",
+    "lookback_days.critical_illness",
+    "lookback_days.pregnancy",
+    *CATEGORY,
+)
+DISAGREE = ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM)
+
 THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "calcification.recent_record": ("lookback_days.view_condition",),
     "calcification.arterial_before_50": ("reassurance.arterial_calcification_age",),
     "calcium.critical": CRITICAL,
     "calcium.critical_ionised_normal": CRITICAL,
     "calcium.critical_preliminary": CRITICAL,
+    "calcium.critical_suspect": (*CRITICAL, *SAMPLE, *GADOLINIUM),
     "calcium.high": ABNORMAL_CALCIUM,
-    "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
+    "calcium.high_uncertain": (*UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.low_uncertain": ("albumin.total_calcium_low_counts_from", *UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.doubtful": (*UNRELIABLE, *DISAGREE),
+    "calcium.ionised_agrees": DISAGREE,
+    "calcium.ph_unusual": ("adjustment.ph_low", "adjustment.ph_high", "lookback_days.ph"),
+    "calcium.albumin_high": ("albumin.haemoconcentration_above", "pair_hours.calcium_albumin"),
+    "specimen.edta": EDTA,
+    "specimen.edta_unmeasurable": EDTA,
+    "specimen.haemolysis": HAEMOLYSIS,
+    "specimen.haemolysis_any": HAEMOLYSIS,
+    "specimen.late": LATE,
+    "specimen.recent_for_view": ("lookback_days.view_value", *SAMPLE),
+    "contrast.gadolinium": GADOLINIUM,
+    "contrast.low_calcium": GADOLINIUM,
+    "contrast.iodinated": ("contrast.iodinated_hours",),
+    "site.prefers_ionised": ("site.prefer_ionised",),
+    "history.pregnancy": ("lookback_days.pregnancy",),
     "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
     "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
-    "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
+    "calcium.recent_for_view": ("lookback_days.view_value", "albumin.total_calcium_low_counts_from", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
@@ -58,7 +92,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
     "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
     "checklist.adult": ("reassurance.adult_years",),
-    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", "ionised_fraction", *ABNORMAL_CALCIUM),
+    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", *UNRELIABLE, *DISAGREE),
     "checklist.phosphate": ("guard_band.phosphate",),
     "checklist.paired": ("pair_hours.calcium_phosphate", "pair_hours.calcium_albumin"),
     "checklist.kidney": ("egfr", *CATEGORY),
@@ -66,12 +100,12 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         "mask_days",
         "mask_above",
         "dose",
-        "ionised_fraction",
         "phosphate.shift_hours",
         "lookback_days.critical_illness",
         "lookback_days.pregnancy",
-        "albumin.reported_adjusted_differs",
-        *ABNORMAL_CALCIUM,
+        *DISAGREE,
+        *SAMPLE,
+        *GADOLINIUM,
     ),
     "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
     "checklist.alp": ("reassurance.alp_min",),
@@ -90,7 +124,19 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"brain.in_pregnancy", "checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset(
+    {
+        "brain.in_pregnancy",
+        "checklist.no_confounder",
+        "checklist.kidney",
+        "checklist.calcium",
+        "history.immobile",
+        "history.pregnancy",
+        "calcium.high_uncertain",
+        "calcium.low_uncertain",
+        "calcium.doubtful",
+    }
+)
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

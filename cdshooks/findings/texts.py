@@ -14,6 +14,7 @@ from .heritable import WORDS
 from .scope import local_causes
 
 if TYPE_CHECKING:
+    from .contrast import Given
     from .state import State
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
@@ -158,6 +159,61 @@ def _have(state: State) -> str:
     return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
 
 
+def _low(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    """The calcium a low-calcium card names: ionised calcium beats the total for naming the disorder, and both go before the computed one."""
+    order = {"calcium_ionised": 0, "calcium_total": 1, "calcium_adjusted": 2}
+
+    def text(state: State) -> str:
+        lab = min(state.calcium.low, key=lambda lab: order[lab.analyte], default=None)
+        return read(lab) if lab is not None else ""
+
+    return text
+
+
+def _doubts(state: State) -> tuple[str, ...]:
+    return (*state.adjustment.reasons, *state.adjustment.disagreements)
+
+
+def _doubt_advice(state: State) -> str:
+    if not state.chart.thresholds.site["prefer_ionised"]:
+        return "Repeat calcium and albumin in one draw."
+    return "Consider ionised calcium." if state.calcium.ionised is None else "Consider repeating ionised calcium."
+
+
+def _drawn(analyte: str) -> Callable[[State], str]:
+    """A value of the suspect sample."""
+
+    def text(state: State) -> str:
+        hours = state.chart.thresholds.pair_hours["edta"]
+        found = [lab for suspect in state.specimen.labs if (lab := state.chart.paired_with(suspect, analyte, hours)) is not None]
+        return shown(found[0]) if found else ""
+
+    return text
+
+
+def _pattern(state: State) -> str:
+    """What stands beside the low calcium: 'K 9.1 mmol/L and low ALP and magnesium'."""
+    edta = state.specimen.edta
+    if edta is None:
+        return ""
+    names = joined(_in_a_sentence(_short(state, lab.analyte)) for lab in edta.low)
+    return f"K {shown(edta.potassium)}{f' and low {names}' if names else ''}"
+
+
+def _critical_doubt(state: State) -> str:
+    given = state.contrast.critical
+    return state.specimen.critical or (f"{_agent(given)} {given.hours:.0f} h before the draw" if given is not None else "")
+
+
+def _agent(given: Given | None) -> str:
+    return (given.exposure.display or "a gadolinium contrast agent") if given is not None else ""
+
+
+def _receipt(state: State) -> str:
+    late = state.specimen.late
+    return f"{late.hours_to_receipt:.0f} h" if late is not None else ""
+
+
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
     "calcium.critical_date": _critical(day),
@@ -168,6 +224,15 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
     "calcium.high_range": lambda state: _limits(_speaking(state)),
+    "calcium.critical_doubt": _critical_doubt,
+    "calcium.low_value": _low(shown),
+    "calcium.low_full": _low(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
+    "calcium.low_date": _low(day),
+    "calcium.low_measure": _low(_measure),
+    "calcium.low_range": _low(_limits),
+    "calcium.doubt": lambda state: next(iter(_doubts(state)), ""),
+    "calcium.doubts": lambda state: "; ".join(_doubts(state)),
+    "calcium.doubt_advice": _doubt_advice,
     "calcium.total": _of("calcium_total"),
     "calcium.total_short": _bare("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
@@ -177,6 +242,18 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "phosphate.short": _phosphate(shown),
     "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
     "phosphate.date": _phosphate(day),
+    "specimen.calcium": _drawn("calcium_total"),
+    "specimen.potassium": _drawn("potassium"),
+    "specimen.phosphate": _drawn("phosphate"),
+    "specimen.magnesium": _drawn("magnesium"),
+    "specimen.alp": _drawn("alp"),
+    "specimen.date": lambda state: day(state.specimen.labs[0]) if state.specimen.labs else "",
+    "specimen.pattern": _pattern,
+    "specimen.haemolysis": lambda state: state.specimen.haemolysis_any,
+    "specimen.receipt": _receipt,
+    "contrast.agent": lambda state: _agent(state.contrast.gadolinium),
+    "contrast.hours": lambda state: f"{state.contrast.gadolinium.hours:.0f}" if state.contrast.gadolinium is not None else "",
+    "magnesium.value": _of("magnesium"),
     "albumin.value": _of("albumin"),
     "creatinine.value": _of("creatinine"),
     "pth.value": _of("pth"),

@@ -5,6 +5,7 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     age: 54 female                          (age in years, or `age in days: 9 female`, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
+    labs 1 d ago: potassium 5.9 mmol/L received 7 h later, haemolysis_presence present, haemolysis_index 3 flag H
     drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
     orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
     pending: cmv_pcr                        (active orders on the chart, of yesterday)
@@ -40,6 +41,9 @@ LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
     r"(?:\s+\((?P<low>[\d.]+)-(?P<high>[\d.]+)\))?(?P<rest>(?:\s+.*)?)$"
 )
+NO_UNITS = ("no-unit", "preliminary", "as-PO4", "flag", "received")  # words that may follow a bare number
+ANSWERS = {"present": "POS", "absent": "NEG"}
+RECEIVED = re.compile(r"\breceived\s+(\d+(?:\.\d+)?)\s+h\s+later\b")
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
@@ -172,18 +176,26 @@ def _coding(row: Row) -> Json:
     return {"coding": [{"system": row.system, "code": row.code} | ({"display": row.display} if row.display else {})]}
 
 
+def _drawn(head: str, chart: _Chart) -> datetime:
+    """When the draw of a line was."""
+    drawn = _when(head, chart, 2)
+    hour = AT_HOUR.search(head)
+    return drawn.replace(hour=int(hour[1]), minute=int(hour[2])) if hour else drawn
+
+
 def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
+    drawn = _drawn(head, chart)
+    name, _, answer = item.rpartition(" ")
+    if answer in ANSWERS:
+        chart.add("observations", _answered(words.lab(name), ANSWERS[answer], drawn))
+        return
     match = LAB.fullmatch(item)
     if match is None:
         raise VignetteError(f"{item!r}: expected `name value unit`, as in `calcium 9.4 mg/dL`")
-    drawn = _when(head, chart, 2)
-    hour = AT_HOUR.search(head)
-    if hour:
-        drawn = drawn.replace(hour=int(hour[1]), minute=int(hour[2]))
     rest = match["rest"] or ""
     unit = match["unit"] or ""
-    if unit in ("no-unit", "preliminary", "as-PO4"):
-        rest, unit = f"{rest} {unit}", ""
+    if unit in NO_UNITS:
+        rest, unit = f" {unit}{rest}", ""
     row = words.lab(match["name"], unit)
     concept = _coding(row)
     quantity: Json = {"value": float(match["value"])}
@@ -206,10 +218,27 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
         observation["referenceRange"] = [{"low": {"value": float(match["low"]), "unit": unit}, "high": {"value": float(match["high"]), "unit": unit}}]
     flag = re.search(r"\bflag (\w+)", rest)
     if flag:
-        observation["interpretation"] = [
-            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": flag[1]}]}
-        ]
+        observation["interpretation"] = [_interpreted(flag[1])]
+    received = RECEIVED.search(rest)
+    if received:
+        observation |= _on_its_way(drawn, timedelta(hours=float(received[1])))
     chart.add("observations", observation)
+
+
+def _interpreted(code: str) -> Json:
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": code}]}
+
+
+def _answered(row: Row, code: str, drawn: datetime) -> Json:
+    """A result that is an answer and no number."""
+    observation: Json = {"resourceType": "Observation", "status": "final", "code": _coding(row), "effectiveDateTime": _instant(drawn)}
+    return observation | {"valueCodeableConcept": _interpreted(code)}
+
+
+def _on_its_way(drawn: datetime, span: timedelta) -> Json:
+    """The elements that say when a specimen was collected, and when the laboratory received it."""
+    specimen = {"resourceType": "Specimen", "id": "s", "receivedTime": _instant(drawn + span), "collection": {"collectedDateTime": _instant(drawn)}}
+    return {"contained": [specimen], "specimen": {"reference": "#s"}}
 
 
 def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
@@ -361,6 +390,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "not sent": _set("not_sent"),
     "paged": _set("paged"),
 }
+FURTHER_OBSERVATIONS = tuple(f"observations-{number}" for number in range(2, 6))
 PREFETCHED = (
     "observations",
     "conditions",
@@ -408,7 +438,10 @@ def _located(location: str, words: Words) -> Json:
 
 
 def _keys(chart: _Chart) -> Iterator[str]:
-    return (key for key in PREFETCHED if key not in chart.not_sent)
+    """The keys that came. All results stand under the first key; the further queries for results, where a service has any, find nothing."""
+    yield from (key for key in PREFETCHED if key not in chart.not_sent)
+    if "observations" not in chart.not_sent:
+        yield from FURTHER_OBSERVATIONS
 
 
 def _bundle(resources: Iterable[Json], next_page: bool) -> Json:

@@ -42,6 +42,8 @@ def history(state: State) -> Named:
     yield told("malignancy", chart.has("malignancy"))
     yield told("granulomatous", chart.has("granulomatous_disease"))
     yield told("immobile", chart.has("immobilisation", "neurologic"))
+    yield told("pregnancy", scope.pregnant(chart))
+    yield told("paraprotein", chart.has("myeloma", "mgus"))
     yield told("diabetes", chart.has("diabetes"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("mass_histology", chart.has("neoplasm_histology"))

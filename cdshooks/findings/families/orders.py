@@ -19,6 +19,7 @@ def orders(state: State) -> Named:
     chart = state.chart
     groups = {group for order in chart.in_play for group in orders_module.groups_of(chart, order)}
     for name, group in (
+        ("baseline", "BASE"),
         ("extended", "EXT"),
         ("imaging", "IMG"),
         ("metabolic_imaging", "MBIMG"),
@@ -28,6 +29,7 @@ def orders(state: State) -> Named:
     ):
         yield f"order.{name}", group in groups
     yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
+    yield "order.calcium_drug", orders_module.calcium_drug(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
