@@ -9,8 +9,10 @@ from fhir_mappings import Order
 
 from . import checklist, orders, scope
 from .baseline import Baseline, read_baseline
+from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .exams import Exams, read_exams
 from .kidney import Kidney, read_kidney
 from .scope import Calcification
 
@@ -32,6 +34,14 @@ class State:
     @cached_property
     def calcification(self) -> Calcification:
         return scope.read_calcification(self.chart)
+
+    @cached_property
+    def calciphylaxis(self) -> Calciphylaxis:
+        return read_calciphylaxis(self.chart, self.kidney)
+
+    @cached_property
+    def exams(self) -> Exams:
+        return read_exams(self.chart, self.calcification)
 
     @cached_property
     def checklist(self) -> Mapping[str, str]:
@@ -58,6 +68,11 @@ class State:
     def requested(self) -> frozenset[str]:
         """The analytes that orders will bring."""
         return orders.requested(self.chart)
+
+    @cached_property
+    def requested_codes(self) -> frozenset[str]:
+        """The codes (`system|code`) of what is being asked for."""
+        return frozenset(order.code for order in orders.asked_for(self.chart))
 
     @cached_property
     def kdigo_lacking(self) -> tuple[str, ...]:
