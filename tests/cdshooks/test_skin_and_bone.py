@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from cdshooks.findings import DELETABLE
+from cdshooks.findings import DELETABLE, find
+from cdshooks.judging import NOW
 from cdshooks.pitfalls.loading import validator
+from fhir_mappings import Facts, History, load_mappings
+from fhir_mappings.facts import Patient
+from fhir_mappings.loading import SITE_COLUMNS
 
-from ..builders import ask, body, topics
+from ..builders import ask, body, content, topics
 
 Json = dict[str, Any]
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -61,6 +67,18 @@ def test_each_harmful_draft_is_offered_for_removal_by_itself() -> None:
     removals = [s["actions"] for s in card["suggestions"] if s["actions"][0]["type"] == "delete"]
     assert [len(actions) for actions in removals] == [1, 1]
     assert not any("isRecommended" in s for s in card["suggestions"])
+
+
+def test_a_site_that_activates_the_code_of_calciphylaxis_opens_the_scope_with_it(tmp_path: Path) -> None:
+    rows = "http://snomed.info/sct,237900002,calciphylaxis,history,calciphylaxis,use,,looked up,,activate,checked on our server,A. Smith"
+    (tmp_path / "codes.csv").write_text(f"{','.join(SITE_COLUMNS)}\n{rows}\n")
+    mappings = load_mappings(tmp_path)
+    coded = History("calciphylaxis", "Condition/1", "http://snomed.info/sct|237900002")
+    for record, present in ((coded, True), (replace(coded, active=False), False)):
+        facts = Facts(Patient("1"), histories={"calciphylaxis": (record,), "dialysis": (History("dialysis", "Condition/2", "x"),)})
+        findings = find(facts, mappings, content().thresholds, NOW, hook="patient-view")
+        assert findings.get("calcification.present") is present
+        assert findings.get("calciphylaxis.setting") is present
 
 
 @settings(max_examples=60, deadline=None)
