@@ -124,6 +124,22 @@ def _other_labs(chart: Chart) -> str:
     return ""
 
 
+def proven_but_alp(state: Proof) -> bool:
+    """Whether every item but that of ALP is proven, and ALP, where it is known, is at most three times its upper limit (and above 30).
+
+    Bone formation after a neurologic injury raises ALP; a low one may mean hypophosphatasia, and is never let through.
+    """
+    return proven(state, apart_from=("alp",)) and (not _alp(state.chart) or _alp_mildly_high(state.chart))
+
+
+def _alp_mildly_high(chart: Chart) -> bool:
+    lab, table = _present(chart, "alp"), chart.thresholds.reassurance
+    if not isinstance(lab, Lab) or lab.comparator or lab.value <= table["alp_min"]:
+        return False
+    high = lab.limits.high if lab.limits else None
+    return high is not None and lab.value <= table["alp_times_upper"] * high
+
+
 def _alp(chart: Chart) -> str:
     lab = _present(chart, "alp")
     if lab == "unusable":

@@ -53,6 +53,11 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "imaging.of_site": ("lookback_days.imaging",),
     "imaging.of_site_preliminary": ("lookback_days.imaging",),
     "calciphylaxis.setting": CATEGORY,
+    "calciphylaxis.recent_sign": ("lookback_days.view_condition",),
+    "history.neurologic_recent": ("lookback_days.neurologic_injury",),
+    "exam.dxa_spine": ("lookback_days.pending_order",),
+    "exam.spine_obscured": ("lookback_days.dxa_contrast", "lookback_days.dxa_calcium"),
+    "exam.bone_scan": ("lookback_days.calcification_recent",),
     "order.extended_for_calcification": ("lookback_days.calcification_recent",),
     "order.workup_for_calcification": ("lookback_days.calcification_recent",),
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
@@ -75,6 +80,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     ),
     "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
     "checklist.alp": ("reassurance.alp_min",),
+    "minerals.normal_but_alp": ("reassurance.alp_min", "reassurance.alp_times_upper"),
     "checklist.no_recent_abnormal": ("lookback_days.abnormal_minerals",),
     "checklist.site": ("reassurance.arterial_calcification_age",),
 }
@@ -83,6 +89,7 @@ CHECKLIST = tuple(name for name in VOCABULARY if name.startswith("checklist."))
 MADE_OF: Mapping[str, tuple[str, ...]] = {
     "minerals.normal_confirmed": CHECKLIST,
     "minerals.normal_but_multifocal": tuple(name for name in CHECKLIST if name != "checklist.single_site"),
+    "minerals.normal_but_alp": ("minerals.normal_but_alp", *(name for name in CHECKLIST if name != "checklist.alp")),
 }
 
 # What findings take from the person. Creatinine is turned into an eGFR by age and sex; a range is chosen by them; a birth date also tells
@@ -90,7 +97,16 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"brain.in_pregnancy", "checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset(
+    {
+        "brain.in_pregnancy",
+        "checklist.no_confounder",
+        "checklist.kidney",
+        "history.immobile",
+        "history.neurologic_recent",
+        "history.paralysis",
+    }
+)
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ def about_calcification(chart: Chart, order: Order, unstated: bool) -> bool:
     """Whether every reason of an order is the calcification; an order without a reason counts when `unstated` says so."""
     if not order.reasons:
         return unstated
-    index = chart.mappings.by_role["index"]
+    roles = chart.mappings.by_role
+    index = set(roles["index"]) - set(roles["skin-sign"])  # an order for calciphylaxis is for that disease
     return all(reason.kind == "mapped" and not reason.categories.isdisjoint(index) for reason in order.reasons)
 
 
@@ -69,6 +70,11 @@ def only_pth_or_adjusted(chart: Chart) -> bool:
     return bool(acting) and all(order.categories <= {"lab-pth", "lab-base"} and order.analytes <= BASE_ANALYTES | {"pth"} for order in acting)
 
 
+def only_baseline(chart: Chart) -> bool:
+    """Whether baseline tests are all that is in play; an order whose code is not known is more."""
+    return bool(chart.in_play) and all(groups_of(chart, order) == {"BASE"} for order in chart.in_play)
+
+
 def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
     """Of these orders, those whose removal takes no baseline or safety test with it (a PTH-with-calcium panel stays)."""
     return tuple(order for order in orders if order.draft and not order.analytes & BASE_ANALYTES and "BASE" not in groups_of(chart, order))
@@ -76,15 +82,14 @@ def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
 
 def requested(chart: Chart) -> frozenset[str]:
     """Analytes that the session's drafts, or a recent active order on the chart, will bring."""
+    return frozenset(analyte for order in asked_for(chart) for analyte in order.analytes)
+
+
+def asked_for(chart: Chart) -> tuple[Order, ...]:
+    """What is being asked for: the session's drafts, and the recent active orders on the chart."""
     limit = chart.ago(chart.thresholds.lookback_days["pending_order"])
-    drafted = {analyte for order in chart.facts.drafts for analyte in order.analytes}
-    pending = {
-        analyte
-        for order in chart.facts.orders
-        if order.status == "active" and order.when is not None and order.when.until >= limit
-        for analyte in order.analytes
-    }
-    return frozenset(drafted | pending)
+    pending = (order for order in chart.facts.orders if order.status == "active" and order.when is not None and order.when.until >= limit)
+    return (*chart.facts.drafts, *pending)
 
 
 def with_attribute(chart: Chart, attribute: str) -> bool:

@@ -9,8 +9,10 @@ from fhir_mappings import Order
 
 from . import checklist, orders, scope
 from .baseline import Baseline, read_baseline
+from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .exams import Exams, read_exams
 from .heritable import patterns
 from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
@@ -45,6 +47,14 @@ class State:
         return patterns(self.chart, self.calcification)
 
     @cached_property
+    def calciphylaxis(self) -> Calciphylaxis:
+        return read_calciphylaxis(self.chart, self.kidney)
+
+    @cached_property
+    def exams(self) -> Exams:
+        return read_exams(self.chart, self.calcification)
+
+    @cached_property
     def checklist(self) -> Mapping[str, str]:
         """Each item of the checklist of reassurance with the reason why it is not proven; '' means proven."""
         return checklist.check(self)
@@ -69,6 +79,11 @@ class State:
     def requested(self) -> frozenset[str]:
         """The analytes that orders will bring."""
         return orders.requested(self.chart)
+
+    @cached_property
+    def requested_codes(self) -> frozenset[str]:
+        """The codes (`system|code`) of what is being asked for."""
+        return frozenset(order.code for order in orders.asked_for(self.chart))
 
     @cached_property
     def kdigo_lacking(self) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from fhir_mappings import Lab
+from fhir_mappings import Lab, Order
 
+from .calciphylaxis import SIGNS
 from .chart import is_high
 from .heritable import WORDS
 from .scope import local_causes
@@ -149,6 +150,19 @@ def _drug(state: State) -> str:
     return state.questioned_drugs[0].label if state.questioned_drugs else ""
 
 
+def _sign(state: State) -> str:
+    return SIGNS[state.calciphylaxis.signs[0].category] if state.calciphylaxis.signs else ""
+
+
+def _sign_date(state: State) -> str:
+    moments = [moment for sign in state.calciphylaxis.signs[:1] if (moment := sign.onset or sign.recorded) is not None]
+    return moments[0].at.date().isoformat() if moments else "undated"
+
+
+def _labels(orders: Iterable[Order]) -> str:
+    return joined(order.label for order in orders if order.label)
+
+
 def _stage(state: State) -> str:
     return state.kidney.stage or ("on dialysis" if state.kidney.dialysis else "with a kidney transplant" if state.kidney.transplant else "")
 
@@ -196,4 +210,13 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),
+    "calciphylaxis.sign": _sign,
+    "calciphylaxis.sign_date": _sign_date,
+    "calciphylaxis.risk": lambda state: joined(state.calciphylaxis.risks),
+    "calciphylaxis.drug": lambda state: _labels(state.calciphylaxis.harmful),
+    "exam.dxa_spine": lambda state: _labels(state.exams.dxa_spine),
+    "exam.overlay": lambda state: joined(state.exams.overlays),
+    "exam.bone_scan": lambda state: _labels(state.exams.bone_scan),
+    "exam.parathyroid": lambda state: _labels(state.exams.parathyroid),
+    "exam.contrast_ct": lambda state: _labels(state.exams.contrast_ct),
 }

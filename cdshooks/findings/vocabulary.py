@@ -58,6 +58,7 @@ _ALL = (
         resources=("conditions", "reports"),
     ),
     _bool("calcification.skin", "the calcification is of the skin or subcutis", resources=("conditions",)),
+    _bool("calcification.muscle_or_joint", "the calcification is in muscle or around a joint", resources=("conditions",)),
     _bool("calcification.leg_or_unknown", "the calcification is in a leg, or its site is not coded", resources=("conditions",)),
     _bool("calcification.multifocal", "calcification is recorded at several sites", resources=("conditions",)),
     _bool("calcification.recent_record", "a calcification was recorded within 30 days", resources=("conditions",)),
@@ -73,6 +74,7 @@ _ALL = (
     _bool("calcium.borderline", "a calcium in range lies close to a limit", CALCIUM, CHART),
     _bool("calcium.recent_for_view", "the calcium that speaks is at most 14 days old", CALCIUM),
     _bool("pth.recent", "a usable PTH of the last 30 days is known", ("pth",)),
+    _bool("pth.known", "a fresh PTH is known", ("pth",)),
     # Phosphate
     _bool("phosphate.high", "fresh phosphate is above its limit", ("phosphate",), CHART),
     _bool("phosphate.low", "fresh phosphate is below its limit", ("phosphate",), CHART),
@@ -112,11 +114,20 @@ _ALL = (
     _bool("history.vascular_insufficiency", "arterial occlusion or chronic venous insufficiency is on record", resources=("conditions",)),
     _bool("history.malignancy", "a malignancy is on record and active", resources=("conditions",)),
     _bool("history.granulomatous", "a granulomatous disease is on record and active", resources=("conditions",)),
+    _bool("history.paralysis", "a paralysis that is not said to be over is on record before the calcification", resources=HISTORY),
+    _bool(
+        "history.neurologic_recent",
+        "a brain or spinal cord injury or a stroke is on record within 24 months, and before the calcification",
+        resources=HISTORY,
+    ),
     _bool("history.immobile", "immobilisation or paralysis is on record", resources=("conditions",)),
     _bool("history.diabetes", "diabetes is on record", resources=("conditions",)),
     _bool("history.mass", "a soft-tissue tumour or unexplained mass is on record", resources=("conditions",)),
     _bool("history.mass_histology", "the tumour carries a histological diagnosis", resources=("conditions",)),
-    _bool("calciphylaxis.setting", "a calciphylaxis risk and a coded ulcer, necrosis, livedo or panniculitis", KIDNEY, (*HISTORY, *DRUGS)),
+    _bool("calciphylaxis.setting", "a calciphylaxis risk and a coded ulcer, necrosis, livedo or panniculitis", KIDNEY, (*CHART, *HISTORY, *DRUGS)),
+    _bool("calciphylaxis.recent_sign", "that ulcer, necrosis, livedo or panniculitis was recorded within 30 days", resources=("conditions",)),
+    _bool("calciphylaxis.harmful_drug", "a vitamin K antagonist, a calcium salt or active vitamin D is in play"),
+    _bool("calciphylaxis.harmful_anticoagulant", "and it is a vitamin K antagonist"),
     _bool("imaging.of_site", "a final imaging report of the site within a year is on the chart", resources=("reports", "conditions")),
     _bool("imaging.of_site_preliminary", "only a preliminary imaging report of the site is on the chart", resources=("reports", "conditions")),
     # The brain, the infant, inherited disorders
@@ -152,6 +163,7 @@ _ALL = (
     _bool("order.excision", "an excision or biopsy is in play"),
     _bool("order.parathyroidectomy", "a parathyroidectomy is in play"),
     _bool("order.beyond_baseline", "an order in play is known, and is more than baseline tests and 25-OH-D"),
+    _bool("order.only_baseline", "baseline tests are all that is in play"),
     _bool("order.only_pth", "PTH or adjusted calcium is all that is asked for beyond the baseline"),
     _bool("order.extended_for_calcification", "an extended metabolic test in play is about the calcification", resources=("conditions",)),
     _bool("order.workup_for_calcification", "an extended test or metabolic imaging in play is about the calcification", resources=("conditions",)),
@@ -160,6 +172,17 @@ _ALL = (
     _bool("order.metabolic_drug_binder", "and it is a phosphate binder, calcimimetic or active vitamin D"),
     _bool("order.metabolic_drug_warfarin", "and it is warfarin"),
     _bool("order.drug_has_other_indication", "the chart holds another coded indication for that drug", resources=("conditions",)),
+    # Imaging in play
+    _bool("exam.dxa_spine", "DXA of the spine is in play, and no hip or forearm is measured with it", resources=("service-requests",)),
+    _bool(
+        "exam.spine_obscured",
+        "calcification of the aorta, abdomen or back, recent contrast, or calcium on the drug list may overlie the spine",
+        resources=("conditions", *DRUGS),
+    ),
+    _bool("exam.bone_scan", "a whole-body bone scan is in play for one known calcification", resources=("conditions",)),
+    _bool("exam.parathyroid", "parathyroid imaging is in play"),
+    _bool("exam.contrast_ct", "CT with contrast is in play for a superficial calcification", resources=("conditions",)),
+    _bool("exam.with_parathyroidectomy", "a parathyroidectomy is drafted"),
     # The baseline
     _bool(
         "baseline.incomplete",
@@ -184,6 +207,12 @@ _ALL = (
     _checklist("complete", "everything that was asked for came whole and was used"),
     _bool("minerals.normal_confirmed", "every item of the checklist is proven", GATE, (*CHART, *HISTORY, *DRUGS, "encounter")),
     _bool("minerals.normal_but_multifocal", "every item but the single site is proven", GATE, (*CHART, *HISTORY, *DRUGS, "encounter")),
+    _bool(
+        "minerals.normal_but_alp",
+        "every item but that of ALP is proven, and ALP where it is known is above 30 and at most three times its upper limit",
+        GATE,
+        (*CHART, *HISTORY, *DRUGS, "encounter"),
+    ),
 )
 
 VOCABULARY: Mapping[str, Finding] = MappingProxyType({finding.name: finding for finding in _ALL})

@@ -139,7 +139,7 @@ def _check_vignettes(pitfall: Pitfall) -> Iterator[str]:
 
 def _check_reassurance(pitfall: Pitfall) -> Iterator[str]:
     """A card that calls minerals normal must rest on the whole checklist."""
-    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal"}
+    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_but_alp"}
     speaks_of_it = {line for line in pitfall.when if any(gate in line for gate in gates)}
     if pitfall.reassures and not speaks_of_it:
         yield "reassures without minerals.normal_confirmed in its conditions"

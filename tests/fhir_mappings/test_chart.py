@@ -30,7 +30,7 @@ def categories(facts: Facts) -> set[str]:
         ("M79.3", {"panniculitis"}),
         ("L94.2", {"calcification_skin"}),
         ("E83.59", {"calcification_unspecified"}),
-        ("M61.29", {"calcification_muscle", "neurologic"}),
+        ("M61.29", {"calcification_muscle", "neurologic", "paralysis"}),
         ("G23.8", {"calcification_intracranial"}),
         ("M75.30", {"calcification_tendon"}),
         ("Z94.0", {"kidney_transplant"}),

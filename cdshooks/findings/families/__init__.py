@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, congenital, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, congenital, exams, history, kidney, orders, people, phosphate, reassurance
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -32,6 +32,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calciphylaxis": history.calciphylaxis,
     "imaging": orders.imaging,
     "order": orders.orders,
+    "exam": exams.exam,
     "baseline": orders.baseline,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,

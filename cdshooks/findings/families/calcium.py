@@ -32,6 +32,9 @@ def pth(state: State) -> Named:
     chart = state.chart
     recent_pth = any(chart.within("pth", chart.thresholds.lookback_days["recent_pth"]))
     yield "pth.recent", recent_pth if recent_pth or chart.complete("observations") else "the results did not come whole"
+    done = chart.fresh("pth") is not None
+    certain = chart.complete("observations") and chart.blocked("pth") is None
+    yield "pth.known", done if done or certain else "the results did not come whole, or a PTH was sent that could not be used"
 
 
 def _high_uncertain(state: State) -> bool:
