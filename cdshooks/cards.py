@@ -22,7 +22,7 @@ SUMMARY_LIMIT = 139  # "fewer than 140 characters"
 ALWAYS_OFFERED = ("chart-wrong", "disagree")
 # Texts that may be shortened in a summary: words, never values.
 SHORTENABLE = frozenset(
-    {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"}
+    {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency", "phosphate.doubt"}
 )
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel

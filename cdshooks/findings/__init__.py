@@ -70,6 +70,8 @@ class Findings:
         """The orders that a suggestion may delete, by list name."""
         if name == "drug":
             return self.state.questioned_drugs
+        if name == "binder":
+            return self.state.questioned_binders
         return orders.deletable(self.state.chart, self.state.workup_tests if name == "workup" else self.state.extended_tests)
 
     def analytes(self, name: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from .baseline import Baseline, read_baseline
 from .calcium import Calcium, read_calcium
 from .chart import Chart
 from .kidney import Kidney, read_kidney
+from .phosphate import Phosphate, read_phosphate
+from .product import Product, read_product
 from .scope import Calcification
 
 
@@ -28,6 +30,14 @@ class State:
     @cached_property
     def kidney(self) -> Kidney:
         return read_kidney(self.chart)
+
+    @cached_property
+    def phosphate(self) -> Phosphate:
+        return read_phosphate(self.chart, self.kidney)
+
+    @cached_property
+    def product(self) -> Product | None:
+        return read_product(self.chart, self.phosphate)
 
     @cached_property
     def calcification(self) -> Calcification:
@@ -49,6 +59,10 @@ class State:
     @cached_property
     def questioned_drugs(self) -> tuple[Order, ...]:
         return orders.questioned_drugs(self.chart)
+
+    @cached_property
+    def questioned_binders(self) -> tuple[Order, ...]:
+        return orders.questioned_binders(self.chart)
 
     @cached_property
     def baseline(self) -> Baseline:

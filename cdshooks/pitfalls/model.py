@@ -29,7 +29,7 @@ class Suggestion:
 
     `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo"),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
-    ("workup", "extended", "drug"). `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
+    ("workup", "extended", "drug", "binder"). `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
     """
 
     label: str

@@ -5,7 +5,8 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     age: 54 female                          (age in years, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
-    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
+    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago,
+        phosphate since 3 d ago
     orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
@@ -41,6 +42,7 @@ LAB = re.compile(
 )
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
+SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
@@ -247,14 +249,19 @@ def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
+    since = SINCE.search(item)
+    item = SINCE.sub("", item)
     stopped = "stopped" in item
     statement: Json = {
         "resourceType": "MedicationStatement",
         "status": "stopped" if stopped else "active",
         "medicationCodeableConcept": _coding(row),
     }
+    period = {"start": _instant(_when(since[1], chart, 0))} if since else {}
     if stopped:
-        statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+        period["end"] = _when(item, chart, 0).date().isoformat()
+    if period:
+        statement["effectivePeriod"] = period
     if dosage := _dosage(item):
         statement["dosage"] = [dosage]
     chart.add("medication-statements", statement)

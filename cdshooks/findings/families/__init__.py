@@ -20,6 +20,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calcium": calcium.calcium,
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
+    "product": phosphate.product,
     "egfr": kidney.egfr,
     "ckd": kidney.ckd,
     "kidney": kidney.acute,

@@ -43,6 +43,7 @@ def history(state: State) -> Named:
     yield told("granulomatous", chart.has("granulomatous_disease"))
     yield told("immobile", chart.has("immobilisation", "neurologic"))
     yield told("diabetes", chart.has("diabetes"))
+    yield told("tumoral_calcinosis", chart.has("tumoral_calcinosis"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("mass_histology", chart.has("neoplasm_histology"))
 
