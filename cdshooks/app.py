@@ -14,7 +14,7 @@ from flask import Flask
 from .answer import answer as answer_request
 from .content import Content, load_content
 from .settings import Settings
-from .web import cors, demo, errors, events, ops, services
+from .web import cors, demo, errors, events, ops, pitfalls, services
 
 
 def utcnow() -> datetime:
@@ -50,6 +50,7 @@ def create_app(
     errors.register(app)
     services.register(app, content, locked=settings.auth == "jwt", answer=answer, clock=clock, new_id=new_id)
     ops.register(app, content)
+    pitfalls.register(app, content)
     if demo_requests is not None:
         demo.register(app, demo_requests, clock)
     app.wsgi_app = _Collapsed(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to wrap itself

@@ -49,9 +49,10 @@ def render(result: Result, findings: Findings, evaluation: Evaluation, content: 
         {"code": code, "system": f"{content.base_url}/CodeSystem/override-reasons", "display": content.overrides[code]}
         for code in dict.fromkeys((*card.override, *ALWAYS_OFFERED))
     ]
-    links = [{"label": source.label, "url": source.url, "type": "absolute"} for source in pitfall.evidence.sources if source.url]
-    if links:
-        rendered["links"] = links
+    rendered["links"] = [
+        {"label": "Why this card", "url": f"{content.base_url}/pitfalls/{pitfall.id}", "type": "absolute"},
+        *({"label": source.label, "url": source.url, "type": "absolute"} for source in pitfall.evidence.sources if source.url),
+    ]
     return rendered
 
 

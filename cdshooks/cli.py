@@ -110,6 +110,7 @@ def _content(site: Path | None, *, codes_only: bool = False) -> Content:
 @SITE
 def check(site: Path | None) -> None:
     """Check all content, base and overlay: schema, named checks, vignettes. Tells every fault in one run."""
+    from .content import faults_of_versions
     from .judging import judge
 
     try:
@@ -118,7 +119,8 @@ def check(site: Path | None) -> None:
         judged = _content(site, codes_only=True)
     except ContentError as error:
         _tell_faults(list(map(str, error.faults)))
-    faults = [
+    faults = [str(fault) for fault in faults_of_versions()]
+    faults += [
         f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}: {fault}"
         for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes")
         for fault in verdict.faults
@@ -127,6 +129,22 @@ def check(site: Path | None) -> None:
         _tell_faults(faults)
     vignettes = sum(len(pitfall.vignettes) for pitfall in content.pitfalls)
     click.echo(f"content {content.digest}: {len(content.pitfalls)} pitfalls, {vignettes} vignettes, {len(content.mappings.rows)} code rows: no fault")
+
+
+@main.command()
+def lock() -> None:
+    """Record the versions of changed pitfalls in content/versions.toml; refuses one that changed without a higher version."""
+    from .content import FOLDER, lock_versions
+    from .pitfalls.versions import FILE
+
+    try:
+        text = lock_versions(datetime.now(UTC).date())
+    except ContentError as error:
+        _tell_faults(list(map(str, error.faults)))
+    path = Path(str(FOLDER / FILE))
+    changed = not path.exists() or path.read_text(encoding="utf-8") != text
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"content/{FILE}: {'written' if changed else 'already up to date'}")
 
 
 def _tell_faults(faults: list[str]) -> NoReturn:

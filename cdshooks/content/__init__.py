@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,8 +18,10 @@ from fhir_mappings import ContentError, Fault, Mappings, load_mappings
 
 from ..findings import TEXTS, VOCABULARY
 from ..pitfalls.engine import Engine, names_in
-from ..pitfalls.loading import arbitration_from, interpolated, load_pitfalls, read_toml, shape_faults, validator
-from ..pitfalls.model import Arbitration, Line, Pitfall, Source
+from ..pitfalls.loading import arbitration_from, interpolated, load_pitfalls, read_pitfalls, read_toml, shape_faults, validator
+from ..pitfalls.model import Arbitration, Governance, Line, Pitfall, Source
+from ..pitfalls.versions import FILE as VERSIONS
+from ..pitfalls.versions import locked, version_faults
 from ..prefetch import Needs, templates
 from ..thresholds import Thresholds, thresholds_from
 
@@ -50,6 +53,7 @@ class Content:
     arbitration: Arbitration
     overrides: Mapping[str, str]
     orderables: Mapping[str, Mapping[str, Any]]
+    governance: Governance
     engine: Engine
     digest: str
     base_url: str = "http://127.0.0.1:8000"
@@ -68,11 +72,14 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
     mappings = _mappings(site, faults)
     overrides = read_toml(FOLDER / "override_reasons.toml", "content/override_reasons.toml", faults)
     orderables = read_toml(FOLDER / "orderables.toml", "content/orderables.toml", faults)
+    versions = read_toml(FOLDER / VERSIONS, f"content/{VERSIONS}", faults)
     own = None if codes_only else site
     thresholds = _thresholds(own, faults)
     if mappings is None:
         raise ContentError(faults)
-    pitfalls = load_pitfalls(FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, faults=faults)
+    pitfalls = load_pitfalls(
+        FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, versions=versions, faults=faults
+    )
     pitfalls = _site_pitfalls(own, pitfalls, faults)
     if faults:
         raise ContentError(faults)
@@ -86,9 +93,32 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
         arbitration=arbitration,
         overrides=overrides,
         orderables=orderables,
+        governance=Governance(**read_toml(FOLDER / "governance.toml", "content/governance.toml", faults)),
         engine=engine,
         digest=_digest(mappings, site),
     )
+
+
+def faults_of_versions() -> list[Fault]:
+    """Every pitfall that changed without a higher version, or is not in the lock."""
+    faults: list[Fault] = []
+    lock = read_toml(FOLDER / VERSIONS, f"content/{VERSIONS}", faults)
+    for where, document in read_pitfalls(FOLDER / "pitfalls", "content/pitfalls", faults).items():
+        faults.extend(Fault(where, what) for what in version_faults(document, lock))
+    return faults
+
+
+def lock_versions(today: date) -> str:
+    """The text of the lock as the pitfalls now are; raises ContentError with each one that changed without a higher version."""
+    faults: list[Fault] = []
+    documents = {document["id"]: document for document in read_pitfalls(FOLDER / "pitfalls", "content/pitfalls", faults).values()}
+    lock = read_toml(FOLDER / VERSIONS, f"content/{VERSIONS}", [])
+    if not faults:
+        try:
+            return locked(documents, lock, today)
+        except ValueError as error:
+            faults.append(Fault("content/pitfalls", str(error)))
+    raise ContentError(faults)
 
 
 def _mappings(site: Path | None, faults: list[Fault]) -> Mappings | None:

@@ -64,9 +64,19 @@ def load_pitfalls(
     mappings: Mappings,
     overrides: Iterable[str],
     orderables: Iterable[str],
+    versions: Mapping[str, Mapping[str, Any]],
     faults: list[Fault],
 ) -> tuple[Pitfall, ...]:
     """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out."""
+    documents = read_pitfalls(folder, shown, faults)
+    pitfalls = {where: _pitfall(document, versions.get(document["id"], {})) for where, document in documents.items()}
+    for where, pitfall in pitfalls.items():
+        faults.extend(Fault(where, what) for what in _sense(pitfall, where, pitfalls.values(), mappings, set(overrides), set(orderables)))
+    return tuple(sorted(pitfalls.values(), key=lambda pitfall: pitfall.rule))
+
+
+def read_pitfalls(folder: Traversable, shown: str, faults: list[Fault]) -> dict[str, dict[str, Any]]:
+    """Read every pitfall file of a folder, by the name it is shown under; one without its shape goes to `faults`, and is left out."""
     documents: dict[str, dict[str, Any]] = {}
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name):
         where = f"{shown}/{file.name}"
@@ -75,10 +85,7 @@ def load_pitfalls(
         faults.extend(wrong)
         if document and not wrong:
             documents[where] = document
-    pitfalls = {where: _pitfall(document) for where, document in documents.items()}
-    for where, pitfall in pitfalls.items():
-        faults.extend(Fault(where, what) for what in _sense(pitfall, where, pitfalls.values(), mappings, set(overrides), set(orderables)))
-    return tuple(sorted(pitfalls.values(), key=lambda pitfall: pitfall.rule))
+    return documents
 
 
 def _sense(
@@ -154,7 +161,7 @@ def interpolated(texts: Iterable[str]) -> set[str]:
     return {match.split("|")[0] for text in texts for match in INTERPOLATION.findall(text)}
 
 
-def _pitfall(document: Mapping[str, Any]) -> Pitfall:
+def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any]) -> Pitfall:
     return Pitfall(
         id=document["id"],
         rule=document["rule"],
@@ -173,6 +180,8 @@ def _pitfall(document: Mapping[str, Any]) -> Pitfall:
         card=_card(document),
         evidence=_evidence(document["evidence"]),
         vignettes=tuple(Vignette(**{**v, "says": tuple(v.get("says", ())), "says_not": tuple(v.get("says_not", ()))}) for v in document["vignette"]),
+        released=version.get("released"),
+        revised=version.get("revised"),
     )
 
 
@@ -197,6 +206,7 @@ def _evidence(evidence: Mapping[str, Any]) -> Evidence:
         level=evidence["level"],
         statements=tuple(evidence.get("statements", ())),
         notes=evidence.get("notes", ""),
+        reviewed_by=evidence.get("reviewed_by", ""),
         sources=tuple(Source(**source) for source in evidence["sources"]),
         reviewed=reviewed if isinstance(reviewed, date) else date.fromisoformat(str(reviewed)),
     )

@@ -73,6 +73,7 @@ class Evidence:
     sources: tuple[Source, ...]
     reviewed: date
     notes: str = ""
+    reviewed_by: str = ""  # where it is not who governance.toml names
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,25 @@ class Pitfall:
     evidence: Evidence
     vignettes: tuple[Vignette, ...]
     changes: Mapping[str, str] | None = None  # what a site's overlay changed: field -> "why (by)"
+    released: date | None = None  # from content/versions.toml
+    revised: date | None = None
 
     @property
     def expressions(self) -> tuple[str, ...]:
         """Every condition of the file."""
         lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions]
         return tuple(e for e in (*self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """Who answers for the pitfalls; `content/governance.toml`."""
+
+    developer: str
+    funding: str
+    owner: str
+    reviewed_by: str
+    review_months: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""What each finding rests on beside the data it must see: the thresholds it compares with, and what it takes from the person.
+
+Whoever reviews a card reads these on its pitfall's page. `tests/cdshooks/test_grounds.py` watches what findings really read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fhir_mappings import Mappings
+
+from .vocabulary import VOCABULARY
+
+# Finding, or family -> thresholds (`table.name`, or a whole `table`) that it compares with. How long a value stays fresh is told by the
+# analytes that a finding must see.
+ADJUSTMENT = ("pair_hours.calcium_albumin", "albumin.slope", "albumin.reference")
+CRITICAL = ("critical", "pair_hours.calcium_ionised", *ADJUSTMENT)
+ABNORMAL_CALCIUM = ("pair_hours.calcium_ionised", *ADJUSTMENT)
+ACUTE_INJURY = ("aki", "lookback_days.aki_rise")
+ESTIMATED = ACUTE_INJURY  # in acute injury no eGFR is computed
+CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
+
+SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
+DISTURBED = ("phosphate.clue_hours", "phosphate.total_protein", "phosphate.triglycerides", "phosphate.bilirubin", "phosphate.amphotericin_hours")
+DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
+PRODUCT = ("product.adult", "product.child", "product.adult_from_years", "product.from_years", "pair_hours.calcium_phosphate", *ADJUSTMENT, *DOUBT)
+
+THRESHOLDS: Mapping[str, tuple[str, ...]] = {
+    "patient.under_40": ("phosphate.tumoral_age",),
+    "calcification.recent_record": ("lookback_days.view_condition",),
+    "calcification.arterial_before_50": ("reassurance.arterial_calcification_age",),
+    "calcium.critical": CRITICAL,
+    "calcium.critical_ionised_normal": CRITICAL,
+    "calcium.critical_preliminary": CRITICAL,
+    "calcium.high": ABNORMAL_CALCIUM,
+    "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
+    "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
+    "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
+    "calcium.in_range": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
+    "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
+    "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
+    "pth.recent": ("lookback_days.recent_pth",),
+    "phosphate.borderline": ("guard_band.phosphate",),
+    "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
+    "phosphate.shifted": SHIFT,
+    "phosphate.artefact_clue": DISTURBED,
+    "phosphate.in_doubt": DOUBT,
+    "phosphate.lowered": (*SHIFT, "phosphate.insulin_hours"),
+    "product.high": PRODUCT,
+    "product.severe": ("product.severe", *PRODUCT),
+    "product.preliminary": PRODUCT,
+    "product.recent_for_view": ("lookback_days.view_value", *PRODUCT),
+    "egfr.known": ESTIMATED,
+    "egfr.below_60": ("egfr.g3a", *ESTIMATED),
+    "ckd.g3a_or_worse": CATEGORY,
+    "ckd.possible": CATEGORY,
+    "ckd.g4_or_worse": CATEGORY,
+    "kidney.acute_injury": ACUTE_INJURY,
+    "kdigo.incomplete": ("lookback_days.pending_order",),
+    "imaging.of_site": ("lookback_days.imaging",),
+    "imaging.of_site_preliminary": ("lookback_days.imaging",),
+    "calciphylaxis.setting": CATEGORY,
+    "order.extended_for_calcification": ("lookback_days.calcification_recent",),
+    "order.workup_for_calcification": ("lookback_days.calcification_recent",),
+    "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
+    "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
+    "checklist.adult": ("reassurance.adult_years",),
+    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", "ionised_fraction", *ABNORMAL_CALCIUM),
+    "checklist.phosphate": ("guard_band.phosphate",),
+    "checklist.paired": ("pair_hours.calcium_phosphate", "pair_hours.calcium_albumin"),
+    "checklist.kidney": ("egfr", *CATEGORY),
+    "checklist.no_confounder": (
+        "mask_days",
+        "mask_above",
+        "dose",
+        "ionised_fraction",
+        "phosphate.shift_hours",
+        *DISTURBED,
+        "lookback_days.critical_illness",
+        "lookback_days.pregnancy",
+        "albumin.reported_adjusted_differs",
+        *ABNORMAL_CALCIUM,
+    ),
+    "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
+    "checklist.alp": ("reassurance.alp_min",),
+    "checklist.no_recent_abnormal": ("lookback_days.abnormal_minerals",),
+    "checklist.site": ("reassurance.arterial_calcification_age",),
+}
+CHECKLIST = tuple(name for name in VOCABULARY if name.startswith("checklist."))
+# Findings that are made of others.
+MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "minerals.normal_confirmed": CHECKLIST,
+    "minerals.normal_but_multifocal": tuple(name for name in CHECKLIST if name != "checklist.single_site"),
+}
+
+# What findings take from the person. Creatinine is turned into an eGFR by age and sex; a range is chosen by them; a birth date also tells
+# which results lie before it, and who is adult.
+BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
+SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
+# Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
+HEALTH_STATUS_FINDINGS = frozenset({"checklist.no_confounder", "checklist.kidney", "history.immobile"})
+
+
+def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The thresholds, as `table` or `table.name`, that any of these findings compares with; each once, in their order."""
+    return tuple(dict.fromkeys(threshold for name in parts_of(names) for threshold in THRESHOLDS.get(name, ())))
+
+
+def parts_of(names: Iterable[str]) -> tuple[str, ...]:
+    """These findings, those that are made of others taken apart; each once."""
+    return tuple(dict.fromkeys(part for name in names for part in MADE_OF.get(name, (name,))))
+
+
+def taken_from_the_person(names: Iterable[str], mappings: Mappings) -> frozenset[str]:
+    """Which personal attributes any of these findings may depend on: `BIRTH_DATE`, `SEX`, `HEALTH_STATUS`."""
+    return frozenset(attribute for name in parts_of(names) for attribute in _taken(name, mappings))
+
+
+def _taken(name: str, mappings: Mappings) -> Iterable[str]:
+    finding = VOCABULARY[name]
+    bands = [band for analyte in finding.analytes for band in mappings.analytes[analyte].bands]
+    if finding.analytes or "patient" in finding.resources:
+        yield BIRTH_DATE  # a result before the birth date is refused
+    if finding.analytes & SEEN_BY_AGE_AND_SEX or any(band.sex for band in bands):
+        yield SEX
+    if name in HEALTH_STATUS_FINDINGS or finding.analytes & SEEN_BY_AGE_AND_SEX:
+        yield HEALTH_STATUS  # in pregnancy no eGFR is computed
