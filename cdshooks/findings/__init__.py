@@ -26,41 +26,36 @@ class Findings:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._known: dict[str, bool | float] = {}
-        self._unknown: dict[str, str] = {}
+        self._told: dict[str, bool | float | str] = {}  # a string is the reason why a finding is unknown
         self._asked: set[str] = set()
 
     def get(self, name: str) -> bool | float | None:
         """The value of a finding (bool or float), or None while it is unknown."""
-        family = name.partition(".")[0]
-        if family not in self._asked:
+        value = self._told.get(name)
+        if value is None and (family := name.partition(".")[0]) not in self._asked:
             self._work_out(family)
-        return self._known.get(name)
+            value = self._told.get(name)
+        return None if isinstance(value, str) else value
 
     def _work_out(self, family: str) -> None:
         self._asked.add(family)
-        for name, value in FAMILIES[family](self.state):
-            if isinstance(value, str):
-                self._unknown[name] = value
-            else:
-                self._known[name] = value
+        self._told.update(FAMILIES[family](self.state))
 
-    def _work_out_all(self) -> None:
+    def _all(self) -> Mapping[str, bool | float | str]:
         for family in FAMILIES:
             if family not in self._asked:
                 self._work_out(family)
+        return self._told
 
     @property
     def values(self) -> Mapping[str, bool | float]:
         """Every known finding."""
-        self._work_out_all()
-        return self._known
+        return {name: value for name, value in self._all().items() if not isinstance(value, str)}
 
     @property
     def unknown(self) -> Mapping[str, str]:
         """Every other finding, and why it is unknown."""
-        self._work_out_all()
-        return self._unknown
+        return {name: value for name, value in self._all().items() if isinstance(value, str)}
 
     def text(self, name: str) -> str:
         """The words behind an interpolation name of `TEXTS`; '' when there is nothing to print."""
