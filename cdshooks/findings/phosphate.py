@@ -132,10 +132,14 @@ def _given(chart: Chart, category: str, lab: Lab, hours: Decimal) -> bool:
 
 def _taken_before(exposure: Exposure, lab: Lab, hours: Decimal, ongoing: bool) -> bool:
     """Whether a drug is known to have been given or begun in the `hours` before a draw, or (`ongoing`) taken throughout them."""
-    begun, window = exposure.since, lab.when.at - timedelta(hours=float(hours))
-    if begun is None or begun.at > lab.when.until:
+    window = lab.when.at - timedelta(hours=float(hours))
+    if exposure.since is None:
         return False
-    if begun.until >= window:
+    # A day without an hour is read as its middle, whatever time zone it may mean: the day after the draw is not before it.
+    begun = exposure.since.at + (exposure.since.until - exposure.since.at) / 2
+    if begun > lab.when.until:
+        return False
+    if begun >= window:
         return True
     if ongoing and exposure.active:
         return True

@@ -90,7 +90,7 @@ _ALL = (
     ),
     _bool(
         "phosphate.artefact_clue",
-        "a paraprotein, very high protein, triglycerides or bilirubin, or liposomal amphotericin B may have disturbed the assay of the high phosphate",
+        "a paraprotein, high protein, triglycerides or bilirubin, or liposomal amphotericin B may have disturbed the assay of the high phosphate",
         ("phosphate", *DISTURBING),
         (*CHART, *DRUGS),
     ),

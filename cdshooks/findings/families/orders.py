@@ -30,7 +30,10 @@ def orders(state: State) -> Named:
         yield f"order.{name}", group in groups
     categories = {category for order in chart.in_play for category in order.categories}
     yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
-    yield "order.binder_or_dialysis", not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play)
+    yield (
+        "order.binder_or_dialysis",
+        not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
+    )
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
