@@ -47,7 +47,7 @@ def answer(request: HookRequest, prefetch: Prefetch, content: Content, now: date
     )
     evaluation = content.engine.evaluation(findings)
     rules = content.rules[request.hook]
-    results = tuple(evaluation.explained(rule, content.arbitration.scope) if every_line else evaluation.result(rule) for rule in rules)
+    results = tuple(evaluation.explained(rule) if every_line else evaluation.result(rule) for rule in rules)
     spoken, kept_back = arbitrate(results, request.hook, content.arbitration, content.thresholds.budget, evaluation)
     cards = tuple(render(result, findings, evaluation, content) for result in spoken)
     return Answer(cards, spoken, results, kept_back, findings, facts)

@@ -28,6 +28,7 @@ class Thresholds:
     reassurance: Table
     phosphate: Table
     product: Table
+    infant: Table
     mask_days: Table
     mask_above: Table
     dose: Table

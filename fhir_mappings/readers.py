@@ -114,6 +114,7 @@ class _Reading:
     orders: list[Order] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    resulted: dict[str, Moment | None] = field(default_factory=dict)
     encounters: list[tuple[bool, Encounter]] = field(default_factory=list)
     specialties: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -243,6 +244,7 @@ class _Reading:
             orders=_distinct(self.orders),
             exposures=_distinct(self.exposures),
             reports=_distinct(self.reports),
+            resulted=dict(sorted(self.resulted.items())),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
             specialties=frozenset(self.specialties),
             problems=_distinct(self.problems),
@@ -507,7 +509,8 @@ def _mapped_value(
         reading.problem(item.name, "code", "excluded", result.excluded, category=result.analyte, when=when)
         return
     if not analyte.factors:
-        _pregnancy(source, item, reading, observation)
+        if not _pregnancy(source, item, reading, observation):
+            _resulted(source, reading, observation, analyte.id, when)
         return
     status = observation.status or ""
     if status not in USABLE and status not in PRELIMINARY:
@@ -523,6 +526,15 @@ def _mapped_value(
         refuse("effective", "future")
     else:
         _lab(source, item, reading, observation, result, code, analyte, when, refuse)
+
+
+def _resulted(source: wire.Observation | wire.Component, reading: _Reading, observation: wire.Observation, analyte: str, when: Moment | None) -> None:
+    """Note that a test whose result is no number was done: of several the newest. What it found is not read."""
+    if (observation.status or "") not in USABLE | PRELIMINARY or source.data_absent_reason is not None:
+        return
+    known = reading.resulted.get(analyte)
+    if analyte not in reading.resulted or (when is not None and (known is None or when.until > known.until)):
+        reading.resulted[analyte] = when
 
 
 KNOWN_STATUS = frozenset({"registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"})

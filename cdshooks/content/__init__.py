@@ -78,14 +78,21 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
     thresholds = _thresholds(own, faults)
     if mappings is None:
         raise ContentError(faults)
+    arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
     pitfalls = load_pitfalls(
-        FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, versions=versions, faults=faults
+        FOLDER / "pitfalls",
+        "content/pitfalls",
+        mappings=mappings,
+        overrides=overrides,
+        orderables=orderables,
+        versions=versions,
+        scope=arbitration.scope,
+        faults=faults,
     )
     pitfalls = _site_pitfalls(own, pitfalls, faults)
     if faults:
         raise ContentError(faults)
-    arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
-    engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.scope, *arbitration.silence])
+    engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.silence])
     return Content(
         mappings=mappings,
         thresholds=thresholds,
@@ -96,7 +103,7 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
         orderables=orderables,
         governance=Governance(**read_toml(FOLDER / "governance.toml", "content/governance.toml", faults)),
         engine=engine,
-        rules={hook: tuple(rule_of(pitfall, arbitration.scope) for pitfall in _evaluated(pitfalls, hook)) for hook in HOOKS},
+        rules={hook: tuple(rule_of(pitfall) for pitfall in _evaluated(pitfalls, hook)) for hook in HOOKS},
         digest=_digest(mappings, site),
     )
 
@@ -238,7 +245,7 @@ def _evaluated(pitfalls: Iterable[Pitfall], hook: str) -> Iterable[Pitfall]:
 
 def needs_of(pitfalls: Iterable[Pitfall], arbitration: Arbitration) -> Needs:
     """What the conditions of these pitfalls must see: analytes and resources, told by the findings they name."""
-    expressions = [*(e for pitfall in pitfalls for e in pitfall.expressions), *arbitration.scope, *arbitration.silence]
+    expressions = [*(e for pitfall in pitfalls for e in pitfall.expressions), *arbitration.silence]
     found = [VOCABULARY[name] for expression in expressions for name in names_in(expression)]
     return Needs(
         analytes=frozenset(analyte for finding in found for analyte in finding.analytes),

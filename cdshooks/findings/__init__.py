@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from fhir_mappings import Facts, Mappings, Order
@@ -16,6 +16,14 @@ from .texts import TEXTS
 from .vocabulary import VOCABULARY, Finding
 
 __all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
+
+
+# The lists of analytes that a suggestion may propose one by one (`add_lacking`).
+LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
+    "baseline": lambda state: state.baseline.lacking,
+    "kdigo": lambda state: state.kdigo_lacking,
+    "brain": lambda state: state.brain.lacking,
+}
 
 
 class Findings:
@@ -71,7 +79,7 @@ class Findings:
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""
-        return self.state.baseline.lacking if name == "baseline" else self.state.kdigo_lacking
+        return LACKING[name](self.state)
 
 
 def find(

@@ -135,6 +135,11 @@ class Chart:
         day = on or self.now.date()
         return years_between(born[1], day), years_between(born[0], day)
 
+    def age_days(self) -> tuple[int, int] | None:
+        """Youngest and oldest age in days that the birth date allows; None when it is unknown."""
+        born = self.facts.patient.born
+        return None if born is None else ((self.now.date() - born[1]).days, (self.now.date() - born[0]).days)
+
     def records(self, *categories: str) -> tuple[History, ...]:
         """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
         histories = self.facts.histories

@@ -23,7 +23,15 @@ CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days"
 SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
 DISTURBED = ("phosphate.clue_hours", "phosphate.total_protein", "phosphate.triglycerides", "phosphate.bilirubin", "phosphate.amphotericin_hours")
 DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
-PRODUCT = ("product.adult", "product.child", "product.adult_from_years", "product.from_years", "pair_hours.calcium_phosphate", *ADJUSTMENT, *DOUBT)
+PRODUCT = (
+    "product.adult",
+    "product.child",
+    "product.adult_from_years",
+    "product.child_from_years",
+    "pair_hours.calcium_phosphate",
+    *ADJUSTMENT,
+    *DOUBT,
+)
 
 THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "patient.under_40": ("phosphate.tumoral_age",),
@@ -50,6 +58,13 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "product.severe": ("product.severe", *PRODUCT),
     "product.preliminary": PRODUCT,
     "product.recent_for_view": ("lookback_days.view_value", *PRODUCT),
+    "infant.in_cmv_window": ("infant.cmv_window_days",),
+    "infant.cmv_test_known": ("lookback_days.pending_order",),
+    "brain.in_pregnancy": ("lookback_days.pregnancy",),
+    "brain.labs_requested": ("lookback_days.pending_order",),
+    "heritable.any": ("reassurance.arterial_calcification_age", "reassurance.adult_years"),
+    "heritable.child_skin": ("reassurance.adult_years",),
+    "heritable.early_arterial": ("reassurance.arterial_calcification_age",),
     "egfr.known": ESTIMATED,
     "egfr.below_60": ("egfr.g3a", *ESTIMATED),
     "ckd.g3a_or_worse": CATEGORY,
@@ -98,7 +113,7 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset({"brain.in_pregnancy", "checklist.no_confounder", "checklist.kidney", "history.immobile"})
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

@@ -85,4 +85,4 @@ def _limit(chart: Chart, phosphate: Lab) -> Decimal | None:
     ages = chart.age_years(phosphate.when.at.date())
     if ages is None or ages[1] >= table["adult_from_years"]:
         return table["adult"]
-    return table["child"] if ages[1] >= table["from_years"] else None
+    return table["child"] if ages[1] >= table["child_from_years"] else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import accumulate
 from typing import Any, Protocol
@@ -60,12 +60,12 @@ class Rule(Struct, frozen=True):
     unless: tuple[str, ...]
 
 
-def rule_of(pitfall: Pitfall, scope: Sequence[str]) -> Rule:
-    """Make a pitfall ready; `scope` are the conditions common to all of them.
+def rule_of(pitfall: Pitfall) -> Rule:
+    """Make a pitfall ready.
 
     Most pitfalls are quiet, and one line that fails is enough to say so. The order decides nothing but the time it takes.
     """
-    return Rule(pitfall, tuple(sorted((*scope, *pitfall.when), key=work)), tuple(sorted(pitfall.unless, key=work)))
+    return Rule(pitfall, tuple(sorted((*pitfall.scope, *pitfall.when), key=work)), tuple(sorted(pitfall.unless, key=work)))
 
 
 def work(expression: str) -> int:
@@ -251,10 +251,10 @@ class Evaluation:
         outcome = self._outcome(rule)
         return Result(rule.pitfall, outcome, self._variant(rule.pitfall) if outcome == "fires" else None)
 
-    def explained(self, rule: Rule, scope: Sequence[str]) -> Result:
+    def explained(self, rule: Rule) -> Result:
         """The same with all its lines, in the order of its file: those that decided, and those that no longer did."""
         pitfall = rule.pitfall
-        return replace(self.result(rule), when=tuple(map(self.line, (*scope, *pitfall.when))), unless=tuple(map(self.line, pitfall.unless)))
+        return replace(self.result(rule), when=tuple(map(self.line, (*pitfall.scope, *pitfall.when))), unless=tuple(map(self.line, pitfall.unless)))
 
     def _outcome(self, rule: Rule) -> str:
         """A pitfall fires when every line of `when` holds and no line of `unless` does. One that reassures is kept silent by an unknown

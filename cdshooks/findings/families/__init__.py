@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, congenital, history, kidney, orders, people, phosphate, reassurance
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -21,6 +21,9 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
     "product": phosphate.product,
+    "brain": congenital.brain,
+    "infant": congenital.infant,
+    "heritable": congenital.heritable,
     "egfr": kidney.egfr,
     "ckd": kidney.ckd,
     "kidney": kidney.acute,

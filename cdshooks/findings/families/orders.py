@@ -34,6 +34,7 @@ def orders(state: State) -> Named:
         "order.binder_or_dialysis",
         not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
     )
+    yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
