@@ -30,6 +30,7 @@ SHORTENABLE = frozenset(
         "baseline.lacking",
         "history.connective_tissue",
         "history.vascular_insufficiency",
+        "phosphate.doubt",
         "calciphylaxis.risk",
         "calciphylaxis.drug",
         "exam.dxa_spine",

@@ -31,6 +31,9 @@ COMPONENTS = {
     "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D",
     "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
     "ph": r"^pH of ",
+    "total_protein": r"^Protein \[",
+    "triglycerides": r"^Triglyceride \[",
+    "bilirubin": r"^Bilirubin\.total \[",
 }
 OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
 UNIT_PROPERTY = {"mass": re.compile(r"^[munp]?g/"), "molar": re.compile(r"mol/|eq/"), "activity": re.compile(r"^(U|\[IU\]|[un]?kat)/")}

@@ -134,6 +134,7 @@ class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
+    `since` is when it was begun, prescribed or given (None: unknown); of a prescription that is over, `last` is only when it would have run out.
     `dose` is the daily dose (of an administration: the dose given); None: not said.
     """
 
@@ -144,6 +145,7 @@ class Exposure(Struct, frozen=True, gc=False):
     display: str = ""
     last: Moment | None = None
     dose: Dose | None = None
+    since: Moment | None = None
 
 
 class Report(Struct, frozen=True, gc=False):

@@ -785,7 +785,7 @@ def _medication_request(item: _Item, reading: _Reading) -> None:
     ended = reading.moment(valid.end, exact=False) if valid else None
     if ended is None and authored is not None:
         ended = Moment(authored.at, authored.until + PRESCRIPTION)
-    _exposure(item, reading, resource.status or "", ended)
+    _exposure(item, reading, resource.status or "", ended, authored)
 
 
 def _medication_statement(item: _Item, reading: _Reading) -> None:
@@ -796,7 +796,8 @@ def _medication_statement(item: _Item, reading: _Reading) -> None:
     status = resource.status or ""
     if period is not None and period.end and ended is not None and ended.until < reading.now and status in TAKING:
         status = "completed"
-    _exposure(item, reading, status, ended)
+    since = reading.moment((period.start if period else None) or resource.effective_date_time, exact=False)
+    _exposure(item, reading, status, ended, since)
 
 
 def _medication_administration(item: _Item, reading: _Reading) -> None:
@@ -809,10 +810,11 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
         reading,
         "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
         reading.moment(text),
+        reading.moment(period.start if period is not None and period.start else text),
     )
 
 
-def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) -> None:
+def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None, since: Moment | None) -> None:
     if status not in TAKEN:
         return
     concept = _drug_concept(item.resource, item, reading)
@@ -828,7 +830,8 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         found |= more
     for category in found:
         assert first is not None
-        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last, _dose(item.resource)))
+        code = f"{first.system}|{first.code}"
+        reading.exposures.append(Exposure(category, item.name, code, active, text_of(concept), last, _dose(item.resource), since))
     if not found:
         reading.pass_over(kind, concept)
         if not _names_its_substance(concept) and (active or last is None or last.until > reading.now - PRESCRIPTION):

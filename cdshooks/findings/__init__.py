@@ -15,7 +15,7 @@ from .state import State
 from .texts import TEXTS
 from .vocabulary import VOCABULARY, Finding
 
-__all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
+__all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
 # The lists of analytes that a suggestion may propose one by one (`add_lacking`).
@@ -33,6 +33,7 @@ def _not_for_another_reason(state: State, found: Iterable[Order]) -> tuple[Order
 # The lists of orders that a suggestion may delete (`delete` of a pitfall's suggestion).
 DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
     "drug": lambda state: state.questioned_drugs,
+    "binder": lambda state: state.questioned_binders,
     "workup": lambda state: state.workup_tests,
     "extended": lambda state: state.extended_tests,
     "pth_vitamin_d": lambda state: tuple(order for order in state.extended_tests if order.categories <= {"lab-pth", "lab-vitd125"}),

@@ -13,6 +13,7 @@ from . import kidney as kidney_module
 from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .kidney import Kidney
+from .phosphate import artefact_clues
 from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
@@ -97,6 +98,8 @@ def _confounder(chart: Chart, calcium: Calcium) -> str:
     phosphate = chart.newest("phosphate")
     if shift(chart, phosphate):
         return "a condition that shifts phosphate"
+    if phosphate is not None and any(artefact_clues(chart, phosphate)):
+        return "a clue that phosphate may be an artefact of the assay"
     if critically_ill(chart):
         return "critical illness"
     if pregnant(chart):

@@ -20,7 +20,21 @@ ACUTE_INJURY = ("aki", "lookback_days.aki_rise")
 ESTIMATED = ACUTE_INJURY  # in acute injury no eGFR is computed
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
+SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
+DISTURBED = ("phosphate.clue_hours", "phosphate.total_protein", "phosphate.triglycerides", "phosphate.bilirubin", "phosphate.amphotericin_hours")
+DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
+PRODUCT = (
+    "product.adult",
+    "product.child",
+    "product.adult_from_years",
+    "product.child_from_years",
+    "pair_hours.calcium_phosphate",
+    *ADJUSTMENT,
+    *DOUBT,
+)
+
 THRESHOLDS: Mapping[str, tuple[str, ...]] = {
+    "patient.under_40": ("phosphate.tumoral_age",),
     "calcification.recent_record": ("lookback_days.view_condition",),
     "calcification.arterial_before_50": ("reassurance.arterial_calcification_age",),
     "calcium.critical": CRITICAL,
@@ -30,12 +44,20 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
     "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
     "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
+    "calcium.in_range": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
     "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
-    "phosphate.shifted": ("phosphate.shift_hours",),
+    "phosphate.shifted": SHIFT,
+    "phosphate.artefact_clue": DISTURBED,
+    "phosphate.in_doubt": DOUBT,
+    "phosphate.lowered": (*SHIFT, "phosphate.insulin_hours"),
+    "product.high": PRODUCT,
+    "product.severe": ("product.severe", *PRODUCT),
+    "product.preliminary": PRODUCT,
+    "product.recent_for_view": ("lookback_days.view_value", *PRODUCT),
     "infant.in_cmv_window": ("infant.cmv_window_days",),
     "infant.cmv_test_known": ("lookback_days.pending_order",),
     "brain.in_pregnancy": ("lookback_days.pregnancy",),
@@ -73,6 +95,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         "dose",
         "ionised_fraction",
         "phosphate.shift_hours",
+        *DISTURBED,
         "lookback_days.critical_illness",
         "lookback_days.pregnancy",
         "albumin.reported_adjusted_differs",

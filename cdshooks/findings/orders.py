@@ -25,6 +25,8 @@ METABOLIC_DRUGS = frozenset(
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
+BINDERS = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al"})
+CALCIUM_LOAD = frozenset({"rx-binder-ca", "rx-calcium-vitd", "rx-vitd-active"})  # drugs that bring calcium, or raise calcium and phosphate
 UNQUESTIONED = frozenset({"lab-base", "lab-vitd25"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
@@ -62,6 +64,24 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
         return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, unstated=False)
 
     return tuple(order for order in chart.in_play if questioned(order))
+
+
+def of_dialysis(chart: Chart, order: Order) -> bool:
+    """Whether an order is one of dialysis: its code is that of the procedure."""
+    system, _, code = order.code.partition("|")
+    return "dialysis" in chart.mappings.history(system, code)
+
+
+def questioned_binders(chart: Chart) -> tuple[Order, ...]:
+    """Draft phosphate binders in play that are for the phosphate: by their reason, or without one (aluminium, an antacid, only by reason)."""
+    related = {*chart.mappings.by_role["index"], *chart.mappings.by_role["kidney"], "phosphate_disorder"}
+
+    def for_phosphate(order: Order) -> bool:
+        if not order.reasons:
+            return "rx-binder-al" not in order.categories
+        return all(reason.kind == "mapped" and not reason.categories.isdisjoint(related) for reason in order.reasons)
+
+    return tuple(order for order in chart.in_play if order.draft and order.categories & BINDERS and for_phosphate(order))
 
 
 def only_pth_or_adjusted(chart: Chart) -> bool:

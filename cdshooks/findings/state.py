@@ -16,6 +16,8 @@ from .exams import Exams, read_exams
 from .heritable import patterns
 from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
+from .phosphate import Phosphate, read_phosphate
+from .product import Product, read_product
 from .scope import Calcification
 
 
@@ -32,6 +34,14 @@ class State:
     @cached_property
     def kidney(self) -> Kidney:
         return read_kidney(self.chart)
+
+    @cached_property
+    def phosphate(self) -> Phosphate:
+        return read_phosphate(self.chart, self.kidney)
+
+    @cached_property
+    def product(self) -> Product | None:
+        return read_product(self.chart, self.phosphate)
 
     @cached_property
     def calcification(self) -> Calcification:
@@ -70,6 +80,10 @@ class State:
     @cached_property
     def questioned_drugs(self) -> tuple[Order, ...]:
         return orders.questioned_drugs(self.chart)
+
+    @cached_property
+    def questioned_binders(self) -> tuple[Order, ...]:
+        return orders.questioned_binders(self.chart)
 
     @cached_property
     def baseline(self) -> Baseline:

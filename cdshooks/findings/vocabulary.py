@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
+DISTURBING = ("total_protein", "triglycerides", "bilirubin")  # what can disturb the phosphate assay
 KIDNEY = ("creatinine", "egfr", "egfr_cystatin")
-GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh")
+GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", *DISTURBING)
 CHART = ("patient", "conditions")
 HISTORY = ("conditions", "procedures")
 DRUGS = ("medication-requests", "medication-statements", "medication-administrations")
@@ -47,6 +48,7 @@ _ALL = (
     # The patient and the author
     _bool("patient.adult", "18 years or older for certain", resources=("patient",)),
     _number("patient.age", "completed years (the youngest that the birth date allows)", resources=("patient",)),
+    _bool("patient.under_40", "younger than 40 years, or possibly so", resources=("patient",)),
     _bool("patient.deceased", "the patient is recorded as dead", resources=("patient",)),
     _bool("care.comfort_only", "comfort care, hospice or terminal care is on record and active", resources=("conditions", "procedures")),
     _bool("author.metabolic_specialist", "the user is known to practise nephrology, endocrinology or clinical genetics", resources=("user-role",)),
@@ -61,6 +63,7 @@ _ALL = (
     _bool("calcification.muscle_or_joint", "the calcification is in muscle or around a joint", resources=("conditions",)),
     _bool("calcification.leg_or_unknown", "the calcification is in a leg, or its site is not coded", resources=("conditions",)),
     _bool("calcification.multifocal", "calcification is recorded at several sites", resources=("conditions",)),
+    _bool("calcification.periarticular", "the calcification is coded at a joint", resources=("conditions",)),
     _bool("calcification.recent_record", "a calcification was recorded within 30 days", resources=("conditions",)),
     _bool("calcification.arterial_before_50", "arterial calcification in a patient who is, or may be, younger than 50", resources=CHART),
     # Calcium
@@ -71,6 +74,7 @@ _ALL = (
     _bool("calcium.high_uncertain", "calcium is high only before adjustment, or only by an adjustment that albumin makes unreliable", CALCIUM, CHART),
     _bool("calcium.low", "a fresh calcium is below its limit", CALCIUM, CHART),
     _bool("calcium.discordant", "calcium measures of one draw disagree", CALCIUM),
+    _bool("calcium.in_range", "every fresh measure of calcium is final and in range, and they agree", CALCIUM, CHART),
     _bool("calcium.borderline", "a calcium in range lies close to a limit", CALCIUM, CHART),
     _bool("calcium.recent_for_view", "the calcium that speaks is at most 14 days old", CALCIUM),
     _bool("pth.recent", "a usable PTH of the last 30 days is known", ("pth",)),
@@ -80,7 +84,39 @@ _ALL = (
     _bool("phosphate.low", "fresh phosphate is below its limit", ("phosphate",), CHART),
     _bool("phosphate.borderline", "phosphate in range lies close to a limit", ("phosphate",), CHART),
     _bool("phosphate.evening_mild", "phosphate is mildly high and was drawn between 14:00 and 04:00", ("phosphate",)),
-    _bool("phosphate.shifted", "a condition that moves phosphate out of cells was there when it was drawn", ("phosphate",), ("conditions",)),
+    _bool(
+        "phosphate.shifted",
+        "a state that moves phosphate out of cells was there when the high phosphate was drawn, or phosphate was given before",
+        ("phosphate",),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "phosphate.artefact_clue",
+        "a paraprotein, high protein, triglycerides or bilirubin, or liposomal amphotericin B may have disturbed the assay of the high phosphate",
+        ("phosphate", *DISTURBING),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "phosphate.in_doubt",
+        "the high phosphate has a clue of an artefact or a shift, and neither long kidney disease nor an earlier high value shows that it is real",
+        ("phosphate", *DISTURBING, *KIDNEY),
+        (*CHART, *HISTORY, *DRUGS),
+    ),
+    _bool(
+        "phosphate.lowered",
+        "phosphate is low, and was drawn after insulin, in treated ketoacidosis or refeeding",
+        ("phosphate",),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "product.high",
+        "calcium x phosphate, drawn within 24 hours, reaches 55 mg2/dL2 (65 from 1 to 11 years); none under a year, or of a phosphate in doubt",
+        (*CALCIUM, "phosphate"),
+        (*CHART, *DRUGS),
+    ),
+    _bool("product.severe", "and it reaches 70 mg2/dL2", (*CALCIUM, "phosphate"), (*CHART, *DRUGS)),
+    _bool("product.preliminary", "one of the two values is preliminary", (*CALCIUM, "phosphate")),
+    _bool("product.recent_for_view", "both values of the product are at most 14 days old", (*CALCIUM, "phosphate")),
     # Kidney
     _bool("egfr.known", "a fresh eGFR is reported or can be computed", KIDNEY, CHART),
     _bool("egfr.below_60", "the fresh eGFR is below 60 mL/min/1.73 m2", KIDNEY, CHART),
@@ -122,6 +158,7 @@ _ALL = (
     ),
     _bool("history.immobile", "immobilisation or paralysis is on record", resources=("conditions",)),
     _bool("history.diabetes", "diabetes is on record", resources=("conditions",)),
+    _bool("history.tumoral_calcinosis", "tumoral calcinosis is on record", resources=("conditions",)),
     _bool("history.mass", "a soft-tissue tumour or unexplained mass is on record", resources=("conditions",)),
     _bool("history.mass_histology", "the tumour carries a histological diagnosis", resources=("conditions",)),
     _bool("calciphylaxis.setting", "a calciphylaxis risk and a coded ulcer, necrosis, livedo or panniculitis", KIDNEY, (*CHART, *HISTORY, *DRUGS)),
@@ -156,12 +193,15 @@ _ALL = (
     _bool("heritable.diagnosed", "a GNAS disorder, pseudohypoparathyroidism or a progressive ossifying disorder is coded", resources=("conditions",)),
     _bool("heritable.baseline_in_range", "calcium and phosphate are fresh and in range", ("calcium_total", "calcium_ionised", "phosphate"), CHART),
     # Orders in play
+    _bool("order.baseline", "a baseline test is in play"),
     _bool("order.extended", "an extended metabolic test is in play"),
     _bool("order.imaging", "imaging of a site is in play"),
     _bool("order.metabolic_imaging", "DXA, bone scan or parathyroid imaging is in play"),
     _bool("order.mineral_drug", "a drug that acts on minerals is in play"),
     _bool("order.excision", "an excision or biopsy is in play"),
     _bool("order.parathyroidectomy", "a parathyroidectomy is in play"),
+    _bool("order.calcium_or_vitamin_d", "calcium, vitamin D, active vitamin D or a calcium-based binder is in play"),
+    _bool("order.binder_or_dialysis", "a phosphate binder or dialysis is in play"),
     _bool("order.beyond_baseline", "an order in play is known, and is more than baseline tests and 25-OH-D"),
     _bool("order.only_baseline", "baseline tests are all that is in play"),
     _bool("order.only_pth", "PTH or adjusted calcium is all that is asked for beyond the baseline"),

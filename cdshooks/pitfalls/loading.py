@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from fhir_mappings import Fault, Mappings
 
-from ..findings import TEXTS
+from ..findings import DELETABLE, LACKING, TEXTS
 from .engine import faults_of
 from .model import Arbitration, Card, Evidence, Line, Pitfall, Source, Suggestion, Variant, Vignette
 
@@ -127,6 +127,10 @@ def _check_suggestions(pitfall: Pitfall, mappings: Mappings, orderables: set[str
         for analyte in suggestion.add:
             if analyte not in mappings.analytes or mappings.analytes[analyte].orderable is None:
                 yield f"suggests analyte {analyte!r}, which the catalog does not know as orderable"
+        if suggestion.add_lacking and suggestion.add_lacking not in LACKING:
+            yield f"suggests what is lacking of {suggestion.add_lacking!r}, which is none of {', '.join(LACKING)}"
+        if suggestion.delete and suggestion.delete not in DELETABLE:
+            yield f"suggests to remove {suggestion.delete!r}, which is none of {', '.join(DELETABLE)}"
         yield from (f"suggests {name!r}, which orderables.toml does not define" for name in suggestion.place if name not in orderables)
 
 

@@ -27,7 +27,7 @@ class Line:
 class Suggestion:
     """One kind of suggestion; which fields are set decides what it does.
 
-    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo"),
+    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings (`LACKING`),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
     (`DELETABLE`), all at once or, with `apart`, each in a suggestion of its own. `delete` with `add` or `place` replaces: one suggestion that
     removes the former and adds the latter. `together` puts all actions of this suggestion into one. Without any of them it only offers a

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cdshooks.findings import DELETABLE, find
+from cdshooks.findings import find
 from cdshooks.judging import NOW
-from cdshooks.pitfalls.loading import validator
 from fhir_mappings import Facts, History, load_mappings
 from fhir_mappings.facts import Patient
 from fhir_mappings.loading import SITE_COLUMNS
@@ -167,8 +166,3 @@ def test_an_alternative_that_is_already_drafted_is_not_proposed_again() -> None:
         f"age: 60 female\nhistory: calcification_muscle at thigh\n{NORMAL.replace('3.5', '4.5')}\norders: whole_body_bone_scan, x-ray"
     ).cards
     assert [suggestion["label"] for suggestion in card["suggestions"]] == ["Remove NM Whole body Bone Views"]
-
-
-def test_every_list_of_orders_that_a_pitfall_may_delete_is_one_that_findings_know() -> None:
-    properties = validator("pitfall").schema["properties"]
-    assert set(properties["suggestion"]["items"]["properties"]["delete"]["enum"]) == set(DELETABLE)

@@ -20,6 +20,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calcium": calcium.calcium,
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
+    "product": phosphate.product,
     "brain": congenital.brain,
     "infant": congenital.infant,
     "heritable": congenital.heritable,

@@ -21,5 +21,6 @@ def calcification(state: State) -> Named:
     regions = calcification.regions - {"any"}
     yield told("leg_or_unknown", not regions or "leg" in regions)
     yield told("multifocal", scope.multifocal(calcification))
+    yield told("periarticular", "periarticular" in regions)
     yield told("recent_record", scope.recorded_within(calcification, chart, chart.thresholds.lookback_days["view_condition"]))
     yield told("arterial_before_50", scope.arterial_before(chart, calcification, int(chart.thresholds.reassurance["arterial_calcification_age"])))

@@ -48,6 +48,7 @@ def history(state: State) -> Named:
     yield "history.neurologic_recent", "a neurologic injury is not dated" if injured is None else told("neurologic_recent", injured)[1]
     yield told("immobile", chart.has("immobilisation", "neurologic"))
     yield told("diabetes", chart.has("diabetes"))
+    yield told("tumoral_calcinosis", chart.has("tumoral_calcinosis"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("mass_histology", chart.has("neoplasm_histology"))
 

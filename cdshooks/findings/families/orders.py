@@ -19,6 +19,7 @@ def orders(state: State) -> Named:
     chart = state.chart
     groups = {group for order in chart.in_play for group in orders_module.groups_of(chart, order)}
     for name, group in (
+        ("baseline", "BASE"),
         ("extended", "EXT"),
         ("imaging", "IMG"),
         ("metabolic_imaging", "MBIMG"),
@@ -27,6 +28,12 @@ def orders(state: State) -> Named:
         ("parathyroidectomy", "PTX"),
     ):
         yield f"order.{name}", group in groups
+    categories = {category for order in chart.in_play for category in order.categories}
+    yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
+    yield (
+        "order.binder_or_dialysis",
+        not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
+    )
     yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
     yield "order.only_baseline", orders_module.only_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
