@@ -13,6 +13,7 @@ from fhir_mappings import Order
 
 from .content import Content
 from .findings import Findings
+from .findings.hazard import SUB_CODES
 from .pitfalls.engine import Evaluation, Result
 from .pitfalls.loading import INTERPOLATION, KEEP_SENTENCE
 from .pitfalls.model import Pitfall, Suggestion
@@ -23,6 +24,7 @@ ALWAYS_OFFERED = ("chart-wrong", "disagree")
 # Texts that may be shortened in a summary: words, never values.
 SHORTENABLE = frozenset(
     {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"}
+    | {f"hazard.{sub_code}" for sub_code in SUB_CODES}  # the drugs of each
 )
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel
@@ -144,10 +146,10 @@ def _one_kind(suggestion: Suggestion, findings: Findings, content: Content) -> I
 
 def _deletion(suggestion: Suggestion, findings: Findings) -> Iterator[Json]:
     orders = findings.orders(suggestion.delete)
-    if orders:
+    for group in ([order] for order in orders) if suggestion.apart else [orders] if orders else []:
         yield {
-            "label": _label(suggestion.label, _names(orders)),
-            "actions": [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in orders],
+            "label": _label(suggestion.label, _names(group)),
+            "actions": [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in group],
         }
 
 

@@ -30,6 +30,8 @@ class Thresholds:
     mask_days: Table
     mask_above: Table
     dose: Table
+    product: Table
+    hazard: Table
     budget: Table
 
     def fresh_days(self, analyte: str, inpatient: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from fhir_mappings import Facts, Mappings, Order
@@ -11,11 +11,15 @@ from ..thresholds import Thresholds
 from . import orders
 from .chart import Chart
 from .families import FAMILIES
+from .hazard_texts import HAZARD_TEXTS
 from .state import State
-from .texts import TEXTS
+from .texts import TEXTS as COMMON_TEXTS
 from .vocabulary import VOCABULARY, Finding
 
 __all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
+
+
+TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
 
 
 class Findings:
@@ -70,10 +74,14 @@ class Findings:
         """The orders that a suggestion may delete, by list name."""
         if name == "drug":
             return self.state.questioned_drugs
+        if name == "hazard":
+            return self.state.hazardous_drugs
         return orders.deletable(self.state.chart, self.state.workup_tests if name == "workup" else self.state.extended_tests)
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""
+        if name == "hazard":
+            return self.state.hazard_lacking
         return self.state.baseline.lacking if name == "baseline" else self.state.kdigo_lacking
 
 

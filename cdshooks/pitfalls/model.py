@@ -27,9 +27,11 @@ class Line:
 class Suggestion:
     """One kind of suggestion; which fields are set decides what it does.
 
-    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo"),
+    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo",
+    "hazard"),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
-    ("workup", "extended", "drug"). `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
+    ("workup", "extended", "drug", "hazard"). `together` puts all additions of this suggestion into one, `apart` each removal into one of
+    its own. Without any of them it only offers a choice.
     """
 
     label: str
@@ -39,6 +41,7 @@ class Suggestion:
     place: tuple[str, ...] = ()
     delete: str = ""
     together: bool = False
+    apart: bool = False
     stat: bool = False
     note: str = ""
 
@@ -140,3 +143,4 @@ class Arbitration:
     silence: Mapping[str, str]  # expression -> what to call it
     info_hooks: frozenset[str]
     info_first: tuple[int, ...]
+    warning_first: tuple[int, ...]

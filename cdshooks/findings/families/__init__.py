@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, hazard, history, kidney, orders, people, phosphate, reassurance
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -29,6 +29,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calciphylaxis": history.calciphylaxis,
     "imaging": orders.imaging,
     "order": orders.orders,
+    "hazard": hazard.hazard,
     "baseline": orders.baseline,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,
