@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from fhir_mappings import Order
@@ -76,8 +77,10 @@ def _source(pitfall: Pitfall, content: Content) -> Json:
 
 def _summary(template: str, pitfall: Pitfall, findings: Findings) -> str:
     """Interpolate a summary into at most 139 characters: words are shortened, values never; at worst the title speaks."""
-    texts = {name: _plain(_text(name, findings)) for name in INTERPOLATION.findall(template)}
+    texts = {name: _plain(_text(name, findings)) for name in _pieces(template)[1::2]}
     excess = _length(_filled(template, texts)) - SUMMARY_LIMIT
+    if excess <= 0:
+        return _filled(template, texts)
     for name in sorted(texts, key=lambda name: -len(texts[name])):
         if excess > 0 and name.split("|")[0] in SHORTENABLE:
             keep = max(SHORTEST, len(texts[name]) - excess - 1)
@@ -92,8 +95,16 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+@cache
+def _pieces(template: str) -> tuple[str, ...]:
+    """A text of the content taken apart once: words, name, words, name, ..., words."""
+    return tuple(INTERPOLATION.split(template))
+
+
 def _filled(template: str, texts: Mapping[str, str]) -> str:
-    return INTERPOLATION.sub(lambda match: texts[match.group(1)], template)
+    pieces = list(_pieces(template))
+    pieces[1::2] = [texts[name] for name in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _text(name: str, findings: Findings) -> str:
@@ -120,8 +131,8 @@ def _detail(result: Result, findings: Findings, evaluation: Evaluation) -> str:
         lines.insert(0, result.variant.first_line)
     if pitfall.reassures and not lines[-1].endswith(KEEP_SENTENCE):
         lines.append(KEEP_SENTENCE)
-    filled = (INTERPOLATION.sub(lambda match: escape(_text(match.group(1), findings)), line) for line in lines)
-    return "\n".join(f"- {line}" for line in filled)
+    texts = {name: escape(_text(name, findings)) for line in lines for name in _pieces(line)[1::2]}
+    return "\n".join(f"- {_filled(line, texts)}" for line in lines)
 
 
 # Suggestions
@@ -244,4 +255,4 @@ def _body_site(sites: Iterable[tuple[str, str, str]]) -> list[Json]:
 
 def _compact(resource: Json) -> Json:
     """Leave out what is empty: CDS Hooks and FHIR forbid null, '', [] and {}."""
-    return {key: value for key, value in resource.items() if value not in ("", [], {}, None)}
+    return {key: value for key, value in resource.items() if value}

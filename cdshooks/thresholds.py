@@ -27,6 +27,7 @@ class Thresholds:
     aki: Table
     reassurance: Table
     phosphate: Table
+    infant: Table
     mask_days: Table
     mask_above: Table
     dose: Table

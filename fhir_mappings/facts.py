@@ -232,6 +232,7 @@ class Facts(Struct, frozen=True, gc=False):
     orders: tuple[Order, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     reports: tuple[Report, ...] = ()
+    resulted: Mapping[str, Moment | None] = field(default_factory=dict)  # recognised tests without a number that have a result, with when
     encounter: Encounter | None = None
     specialties: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()

@@ -114,6 +114,7 @@ class _Reading:
     orders: list[Order] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    resulted: dict[str, Moment | None] = field(default_factory=dict)
     encounters: list[tuple[bool, Encounter]] = field(default_factory=list)
     specialties: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -136,10 +137,11 @@ class _Reading:
             return
         self._tell_next(whole)
         for entry in whole.entry or ():
-            if isinstance(entry.resource, wire.Bundle):
-                self._open_pieces(list(self._entries(entry.resource, 1)), draft)
-            elif entry.resource is not None:
-                self._keep(entry.resource, entry.full_url or "", draft)
+            resource = entry.resource
+            if type(resource) is wire.Bundle:
+                self._open_pieces(list(self._entries(resource, 1)), draft)
+            elif resource is not None:
+                self._keep(resource, entry.full_url or "", draft)
 
     def _open_pieces(self, waiting: list[tuple[bytes, str, int]], draft: bool) -> None:
         while waiting:
@@ -176,22 +178,18 @@ class _Reading:
                 yield entry.resource, entry.full_url if isinstance(entry.full_url, str) else "", depth + 1
 
     def _keep(self, resource: Any, url: str, draft: bool) -> None:
-        if type(resource) is wire.OperationOutcome:
-            if any(issue.severity in ("error", "fatal") for issue in resource.issue or ()):
-                self.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
-            return
         item = _Item(resource, draft)
         kind = type(resource)
-        if kind in REFERRED_TO:
-            self.targets.append((item, url))
         if kind in READERS:
             self.items.append(item)
-        elif kind is wire.PractitionerRole:
-            _practitioner_role(resource, self)
+        if kind in REFERRED_TO:
+            self.targets.append((item, url))
         elif kind is wire.Patient:
             self.patients.append(item)
             if resource.id == self.patient_id and url:
                 self.own_urls.add(url)
+        elif kind in OTHERS:
+            OTHERS[kind](item, self)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
         """Tell of a resource that does not have the shape of its type, with its analyte and time where they can still be seen."""
@@ -246,6 +244,7 @@ class _Reading:
             orders=_distinct(self.orders),
             exposures=_distinct(self.exposures),
             reports=_distinct(self.reports),
+            resulted=dict(sorted(self.resulted.items())),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
             specialties=frozenset(self.specialties),
             problems=_distinct(self.problems),
@@ -433,7 +432,13 @@ def _patient(item: _Item, reading: _Reading) -> None:
     reading.patient = Patient(resource.id, born, sex, bool(resource.deceased_boolean or resource.deceased_date_time))
 
 
-def _practitioner_role(resource: wire.PractitionerRole, reading: _Reading) -> None:
+def _outcome(item: _Item, reading: _Reading) -> None:
+    if any(issue.severity in ("error", "fatal") for issue in item.resource.issue or ()):
+        reading.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
+
+
+def _practitioner_role(item: _Item, reading: _Reading) -> None:
+    resource: wire.PractitionerRole = item.resource
     for concept in each(resource.specialty):
         for coding in codings(concept):
             known = reading.mappings.context.get((coding.system or "", coding.code or ""), "")
@@ -484,10 +489,15 @@ def _observation(item: _Item, reading: _Reading) -> None:
 def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation) -> None:
     """Read one coded value: the Observation's own, or that of a component."""
     result, code = _result_of(source.code, reading, item)
-    if result is None:
-        if source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
-            reading.pass_over("Observation", source.code)
-        return
+    if result is not None:
+        _mapped_value(source, item, reading, observation, result, code)
+    elif source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
+        reading.pass_over("Observation", source.code)
+
+
+def _mapped_value(
+    source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation, result: ResultCode, code: Coding
+) -> None:
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
 
@@ -499,7 +509,8 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
         reading.problem(item.name, "code", "excluded", result.excluded, category=result.analyte, when=when)
         return
     if not analyte.factors:
-        _pregnancy(source, item, reading, observation)
+        if not _pregnancy(source, item, reading, observation):
+            _resulted(source, reading, observation, analyte.id, when)
         return
     status = observation.status or ""
     if status not in USABLE and status not in PRELIMINARY:
@@ -515,6 +526,15 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
         refuse("effective", "future")
     else:
         _lab(source, item, reading, observation, result, code, analyte, when, refuse)
+
+
+def _resulted(source: wire.Observation | wire.Component, reading: _Reading, observation: wire.Observation, analyte: str, when: Moment | None) -> None:
+    """Note that a test whose result is no number was done: of several the newest. What it found is not read."""
+    if (observation.status or "") not in USABLE | PRELIMINARY or source.data_absent_reason is not None:
+        return
+    known = reading.resulted.get(analyte)
+    if analyte not in reading.resulted or (when is not None and (known is None or when.until > known.until)):
+        reading.resulted[analyte] = when
 
 
 KNOWN_STATUS = frozenset({"registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"})
@@ -960,4 +980,9 @@ READERS: dict[type, Callable[[_Item, _Reading], None]] = {
     wire.DiagnosticOrder: _service_request,
     wire.DiagnosticReport: _diagnostic_report,
     wire.Encounter: _encounter,
+}
+# Not about the patient: noted while the input is unpacked, whoever the subject is.
+OTHERS: dict[type, Callable[[_Item, _Reading], None]] = {
+    wire.PractitionerRole: _practitioner_role,
+    wire.OperationOutcome: _outcome,
 }

@@ -20,6 +20,13 @@ __all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
 TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
+# The lists of analytes that a suggestion may propose one by one (`add_lacking`).
+LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
+    "baseline": lambda state: state.baseline.lacking,
+    "kdigo": lambda state: state.kdigo_lacking,
+    "brain": lambda state: state.brain.lacking,
+    "hazard": lambda state: state.hazard_lacking,
+}
 
 
 class Findings:
@@ -30,41 +37,36 @@ class Findings:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._known: dict[str, bool | float] = {}
-        self._unknown: dict[str, str] = {}
+        self._told: dict[str, bool | float | str] = {}  # a string is the reason why a finding is unknown
         self._asked: set[str] = set()
 
     def get(self, name: str) -> bool | float | None:
         """The value of a finding (bool or float), or None while it is unknown."""
-        family = name.partition(".")[0]
-        if family not in self._asked:
+        value = self._told.get(name)
+        if value is None and (family := name.partition(".")[0]) not in self._asked:
             self._work_out(family)
-        return self._known.get(name)
+            value = self._told.get(name)
+        return None if isinstance(value, str) else value
 
     def _work_out(self, family: str) -> None:
         self._asked.add(family)
-        for name, value in FAMILIES[family](self.state):
-            if isinstance(value, str):
-                self._unknown[name] = value
-            else:
-                self._known[name] = value
+        self._told.update(FAMILIES[family](self.state))
 
-    def _work_out_all(self) -> None:
+    def _all(self) -> Mapping[str, bool | float | str]:
         for family in FAMILIES:
             if family not in self._asked:
                 self._work_out(family)
+        return self._told
 
     @property
     def values(self) -> Mapping[str, bool | float]:
         """Every known finding."""
-        self._work_out_all()
-        return self._known
+        return {name: value for name, value in self._all().items() if not isinstance(value, str)}
 
     @property
     def unknown(self) -> Mapping[str, str]:
         """Every other finding, and why it is unknown."""
-        self._work_out_all()
-        return self._unknown
+        return {name: value for name, value in self._all().items() if isinstance(value, str)}
 
     def text(self, name: str) -> str:
         """The words behind an interpolation name of `TEXTS`; '' when there is nothing to print."""
@@ -80,9 +82,7 @@ class Findings:
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""
-        if name == "hazard":
-            return self.state.hazard_lacking
-        return self.state.baseline.lacking if name == "baseline" else self.state.kdigo_lacking
+        return LACKING[name](self.state)
 
 
 def find(

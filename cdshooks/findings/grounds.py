@@ -38,6 +38,13 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
     "phosphate.shifted": ("phosphate.shift_hours",),
+    "infant.in_cmv_window": ("infant.cmv_window_days",),
+    "infant.cmv_test_known": ("lookback_days.pending_order",),
+    "brain.in_pregnancy": ("lookback_days.pregnancy",),
+    "brain.labs_requested": ("lookback_days.pending_order",),
+    "heritable.any": ("reassurance.arterial_calcification_age", "reassurance.adult_years"),
+    "heritable.child_skin": ("reassurance.adult_years",),
+    "heritable.early_arterial": ("reassurance.arterial_calcification_age",),
     "egfr.known": ESTIMATED,
     "egfr.below_60": ("egfr.g3a", *ESTIMATED),
     "ckd.g3a_or_worse": CATEGORY,
@@ -111,7 +118,7 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset({"brain.in_pregnancy", "checklist.no_confounder", "checklist.kidney", "history.immobile"})
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ METABOLIC_DRUGS = frozenset(
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
+UNQUESTIONED = frozenset({"lab-base", "lab-vitd25"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
     {"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium", "potassium", "vitamin_d_25oh"}
@@ -84,6 +85,16 @@ def requested(chart: Chart) -> frozenset[str]:
         for analyte in order.analytes
     }
     return frozenset(drafted | pending)
+
+
+def with_attribute(chart: Chart, attribute: str) -> bool:
+    """Whether a draft, or an active order on the chart, carries a remark of the code tables."""
+    return any(attribute in order.attributes for order in (*chart.facts.drafts, *(o for o in chart.facts.orders if o.status == "active")))
+
+
+def beyond_baseline(chart: Chart) -> bool:
+    """Whether an order in play is known, and is more than baseline tests and 25-OH-D, which are never questioned."""
+    return any(order.categories - UNQUESTIONED for order in chart.in_play)
 
 
 def satisfied(analyte: str, requested_now: frozenset[str]) -> bool:

@@ -12,6 +12,8 @@ from .baseline import Baseline, read_baseline
 from .calcium import Calcium, read_calcium
 from .chart import Chart
 from .hazard import Hazard
+from .heritable import patterns
+from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
 from .product import Product, read_product
 from .scope import Calcification
@@ -34,6 +36,15 @@ class State:
     @cached_property
     def calcification(self) -> Calcification:
         return scope.read_calcification(self.chart)
+
+    @cached_property
+    def brain(self) -> Brain:
+        return read_brain(self.chart, self.calcification)
+
+    @cached_property
+    def patterns(self) -> Mapping[str, bool]:
+        """The patterns of an inherited disorder, by name."""
+        return patterns(self.chart, self.calcification)
 
     @cached_property
     def checklist(self) -> Mapping[str, str]:

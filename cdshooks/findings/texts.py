@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fhir_mappings import Lab
 
 from .chart import is_high
+from .heritable import WORDS
 from .scope import local_causes
 
 if TYPE_CHECKING:
@@ -186,6 +187,9 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "local.cause_date": _cause_date,
     "history.connective_tissue": lambda state: _display(state, "connective_tissue_disease"),
     "history.vascular_insufficiency": lambda state: _display(state, "vascular_insufficiency"),
+    "brain.lacking": lambda state: _titles(state, state.brain.lacking),
+    "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
+    "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
     "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
     "baseline.have": _have,
     "baseline.stale": lambda state: _titles(state, state.baseline.stale),

@@ -65,11 +65,15 @@ def load_pitfalls(
     overrides: Iterable[str],
     orderables: Iterable[str],
     versions: Mapping[str, Mapping[str, Any]],
+    scope: tuple[str, ...],
     faults: list[Fault],
 ) -> tuple[Pitfall, ...]:
-    """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out."""
+    """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out.
+
+    `scope` are the conditions common to all pitfalls but those that name their own.
+    """
     documents = read_pitfalls(folder, shown, faults)
-    pitfalls = {where: _pitfall(document, versions.get(document["id"], {})) for where, document in documents.items()}
+    pitfalls = {where: _pitfall(document, versions.get(document["id"], {}), scope) for where, document in documents.items()}
     for where, pitfall in pitfalls.items():
         faults.extend(Fault(where, what) for what in _sense(pitfall, where, pitfalls.values(), mappings, set(overrides), set(orderables)))
     return tuple(sorted(pitfalls.values(), key=lambda pitfall: pitfall.rule))
@@ -161,7 +165,7 @@ def interpolated(texts: Iterable[str]) -> set[str]:
     return {match.split("|")[0] for text in texts for match in INTERPOLATION.findall(text)}
 
 
-def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any]) -> Pitfall:
+def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any], scope: tuple[str, ...]) -> Pitfall:
     return Pitfall(
         id=document["id"],
         rule=document["rule"],
@@ -172,6 +176,7 @@ def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any]) -> Pitfall
         indicator=document["indicator"],
         reassures=document.get("reassures", False),
         about=document["about"].strip(),
+        scope=tuple(document.get("scope", scope)),
         when=tuple(document["when"]),
         unless=tuple(document.get("unless", ())),
         dominates=frozenset(document.get("dominates", ())),

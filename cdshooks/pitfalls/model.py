@@ -105,6 +105,7 @@ class Pitfall:
     indicator: str
     reassures: bool
     about: str
+    scope: tuple[str, ...]  # what must hold before anything is looked at; that of arbitration.toml, if the file names none
     when: tuple[str, ...]
     unless: tuple[str, ...]
     dominates: frozenset[str]
@@ -121,7 +122,7 @@ class Pitfall:
     def expressions(self) -> tuple[str, ...]:
         """Every condition of the file."""
         lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions]
-        return tuple(e for e in (*self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
+        return tuple(e for e in (*self.scope, *self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,3 +357,18 @@ def test_a_birth_year_alone_stays_as_uncertain_as_it_is() -> None:
     born = read(PATIENT | {"birthDate": "2008"}, with_patient=False).patient.born
     assert born is not None
     assert (born[0].isoformat(), born[1].isoformat()) == ("2008-01-01", "2008-12-31")
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"),
+    [
+        pytest.param({}, {"cmv_pcr"}, id="a result in words"),
+        pytest.param({"status": "preliminary"}, {"cmv_pcr"}, id="preliminary"),
+        pytest.param({"status": "cancelled"}, set(), id="cancelled"),
+        pytest.param({"dataAbsentReason": {"text": "no sample"}}, set(), id="said to be absent"),
+    ],
+)
+def test_a_test_without_a_number_is_noted_as_done(changes: dict[str, Any], done: set[str]) -> None:
+    found = read(observation("5000-5", valueQuantity=None, valueCodeableConcept={"text": "not detected"}, **changes))
+    assert set(found.resulted) == done
+    assert found.labs == {}

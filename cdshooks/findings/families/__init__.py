@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, hazard, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, congenital, hazard, history, kidney, orders, people, phosphate, reassurance
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -20,6 +20,9 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calcium": calcium.calcium,
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
+    "brain": congenital.brain,
+    "infant": congenital.infant,
+    "heritable": congenital.heritable,
     "egfr": kidney.egfr,
     "ckd": kidney.ckd,
     "kidney": kidney.acute,

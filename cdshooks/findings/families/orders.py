@@ -27,6 +27,7 @@ def orders(state: State) -> Named:
         ("parathyroidectomy", "PTX"),
     ):
         yield f"order.{name}", group in groups
+    yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
