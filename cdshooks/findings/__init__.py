@@ -11,18 +11,21 @@ from ..thresholds import Thresholds
 from . import orders
 from .chart import Chart
 from .families import FAMILIES
+from .hazard_texts import HAZARD_TEXTS
 from .state import State
-from .texts import TEXTS
+from .texts import TEXTS as COMMON_TEXTS
 from .vocabulary import VOCABULARY, Finding
 
 __all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
+TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
 # The lists of analytes that a suggestion may propose one by one (`add_lacking`).
 LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
     "baseline": lambda state: state.baseline.lacking,
     "kdigo": lambda state: state.kdigo_lacking,
     "brain": lambda state: state.brain.lacking,
+    "hazard": lambda state: state.hazard_lacking,
 }
 
 
@@ -34,6 +37,7 @@ def _not_for_another_reason(state: State, found: Iterable[Order]) -> tuple[Order
 DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
     "drug": lambda state: state.questioned_drugs,
     "binder": lambda state: state.questioned_binders,
+    "hazard": lambda state: state.hazardous_drugs,
     "workup": lambda state: state.workup_tests,
     "extended": lambda state: state.extended_tests,
     "pth_vitamin_d": lambda state: tuple(order for order in state.extended_tests if order.categories <= {"lab-pth", "lab-vitd125"}),
