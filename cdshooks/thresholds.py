@@ -31,10 +31,12 @@ class Thresholds:
     aki: Table
     reassurance: Table
     phosphate: Table
+    product: Table
     infant: Table
     mask_days: Table
     mask_above: Table
     dose: Table
+    hazard: Table
     budget: Table
 
     def fresh_days(self, analyte: str, inpatient: bool) -> int:

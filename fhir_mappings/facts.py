@@ -120,8 +120,8 @@ class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
-    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast). `dose` is the daily dose of a drug;
-    None: not said.
+    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast, exam). `drugs` are the medication
+    categories of a drug; `dose` is its daily dose and `days` for how long it is to be taken (None: not said).
     """
 
     id: str
@@ -136,13 +136,16 @@ class Order(Struct, frozen=True, gc=False):
     when: Moment | None = None
     code: str = ""
     panel: bool = False
+    drugs: frozenset[str] = frozenset()
     dose: Dose | None = None
+    days: Decimal | None = None
 
 
 class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
+    `since` is when it was begun, prescribed or given (None: unknown); of a prescription that is over, `last` is only when it would have run out.
     `dose` is the daily dose (of an administration: the dose given); None: not said.
     """
 
@@ -153,6 +156,7 @@ class Exposure(Struct, frozen=True, gc=False):
     display: str = ""
     last: Moment | None = None
     dose: Dose | None = None
+    since: Moment | None = None
 
 
 class Report(Struct, frozen=True, gc=False):

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from . import wire
-from .doses import daily_dose, given_dose
+from .doses import daily_dose, given_dose, length_in_days
 from .facts import Dose, Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report, paired
 from .mappings import Analyte, Mappings, OrderCode, ResultCode
 from .ranges import limits_of, years_between
@@ -847,7 +847,7 @@ def _medication_request(item: _Item, reading: _Reading) -> None:
     ended = reading.moment(valid.end, exact=False) if valid else None
     if ended is None and authored is not None:
         ended = Moment(authored.at, authored.until + PRESCRIPTION)
-    _exposure(item, reading, resource.status or "", ended)
+    _exposure(item, reading, resource.status or "", ended, authored)
 
 
 def _medication_statement(item: _Item, reading: _Reading) -> None:
@@ -858,7 +858,8 @@ def _medication_statement(item: _Item, reading: _Reading) -> None:
     status = resource.status or ""
     if period is not None and period.end and ended is not None and ended.until < reading.now and status in TAKING:
         status = "completed"
-    _exposure(item, reading, status, ended)
+    since = reading.moment((period.start if period else None) or resource.effective_date_time, exact=False)
+    _exposure(item, reading, status, ended, since)
 
 
 def _medication_administration(item: _Item, reading: _Reading) -> None:
@@ -871,10 +872,11 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
         reading,
         "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
         reading.moment(text),
+        reading.moment(period.start if period is not None and period.start else text),
     )
 
 
-def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) -> None:
+def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None, since: Moment | None) -> None:
     if status not in TAKEN:
         return
     concept = _drug_concept(item.resource, item, reading)
@@ -890,7 +892,8 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         found |= more
     for category in found:
         assert first is not None
-        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last, _dose(item.resource)))
+        code = f"{first.system}|{first.code}"
+        reading.exposures.append(Exposure(category, item.name, code, active, text_of(concept), last, _dose(item.resource), since))
     if not found:
         reading.pass_over(kind, concept)
         if not _names_its_substance(concept) and (active or last is None or last.until > reading.now - PRESCRIPTION):
@@ -900,7 +903,11 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
 def _dose(resource: Any) -> Dose | None:
     if isinstance(resource, wire.MedicationAdministration):
         return given_dose(resource.dosage)
-    return daily_dose(resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage)
+    return daily_dose(_instructions(resource))
+
+
+def _instructions(resource: Any) -> Raw:
+    return resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage  # type: ignore[no-any-return]
 
 
 def _names_its_substance(concept: Concept | None) -> bool:
@@ -943,6 +950,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         for concept in concepts:
             reading.pass_over(item.kind, concept)
     _, regions, _ = reading.sites(body_site, None)
+    drug = bool(found) and isinstance(item.resource, wire.MedicationRequest)
     order = Order(
         id=item.name,
         categories=frozenset().union(*(code.categories for code in found)),
@@ -956,7 +964,9 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         when=when,
         code=f"{told.system}|{told.code}" if told else "",
         panel=any(code.panel for code in found),
-        dose=_dose(item.resource) if found and isinstance(item.resource, wire.MedicationRequest) else None,
+        drugs=frozenset().union(*(code.drugs for code in found)),
+        dose=_dose(item.resource) if drug else None,
+        days=length_in_days(_instructions(item.resource)) if drug else None,
     )
     (reading.drafts if item.draft else reading.orders).append(order)
 

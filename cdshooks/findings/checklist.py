@@ -15,6 +15,7 @@ from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .contrast import Contrast
 from .kidney import Kidney
+from .phosphate import artefact_clues
 from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
 from .specimen import Specimen
 
@@ -111,6 +112,8 @@ def _confounder(state: Proof) -> str:
     phosphate = chart.newest("phosphate")
     if shift(chart, phosphate):
         return "a condition that shifts phosphate"
+    if phosphate is not None and any(artefact_clues(chart, phosphate)):
+        return "a clue that phosphate may be an artefact of the assay"
     if critically_ill(chart):
         return "critical illness"
     if pregnant(chart):
@@ -136,6 +139,22 @@ def _other_labs(chart: Chart) -> str:
     if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
         return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
     return ""
+
+
+def proven_but_alp(state: Proof) -> bool:
+    """Whether every item but that of ALP is proven, and ALP, where it is known, is at most three times its upper limit (and above 30).
+
+    Bone formation after a neurologic injury raises ALP; a low one may mean hypophosphatasia, and is never let through.
+    """
+    return proven(state, apart_from=("alp",)) and (not _alp(state.chart) or _alp_mildly_high(state.chart))
+
+
+def _alp_mildly_high(chart: Chart) -> bool:
+    lab, table = _present(chart, "alp"), chart.thresholds.reassurance
+    if not isinstance(lab, Lab) or lab.comparator or lab.value <= table["alp_min"]:
+        return False
+    high = lab.limits.high if lab.limits else None
+    return high is not None and lab.value <= table["alp_times_upper"] * high
 
 
 def _alp(chart: Chart) -> str:

@@ -57,8 +57,7 @@ def read_contrast(chart: Chart, calcium: Calcium, kidney: Kidney) -> Contrast:
 def _gadolinium_hours(chart: Chart, kidney: Kidney) -> Decimal:
     """For how long the agents stay in the blood: longer while kidney function is low, or not known (Prince 2003)."""
     table = chart.thresholds.contrast
-    good = kidney.egfr is not None and kidney.egfr >= chart.thresholds.egfr["g3a"] and not kidney.g3a_or_worse and not kidney.acute
-    return table["gadolinium_hours"] if good else table["gadolinium_hours_low_egfr"]
+    return table["gadolinium_hours"] if kidney.known_good(chart) else table["gadolinium_hours_low_egfr"]
 
 
 def _given_before(chart: Chart, category: str, drawn: Lab, hours: Decimal) -> Given | None:

@@ -144,11 +144,11 @@ def _first_haemolysed(chart: Chart, labs: Iterable[Lab], kidney: Kidney) -> tupl
     return next(((signs, lab) for lab in labs if (signs := haemolysis_of(chart, lab, kidney))), ("", None))
 
 
-def haemolysis_of(chart: Chart, lab: Lab, kidney: Kidney) -> str:
+def haemolysis_of(chart: Chart, lab: Lab, kidney: Kidney | None = None) -> str:
     """The sign of haemolysis in the sample of a value, in words; '' when there is none.
 
     The laboratory's index or answer is enough. Potassium and phosphate high together are a sign only with a high LDH, or, where no LDH of the
-    draw is known, while the kidneys are known to be too good to explain them; and not when a later potassium is high, too.
+    draw is known, while the kidneys are known (`kidney`) to be too good to explain them; and not when a later potassium is high, too.
     """
     for index in _drawn_with(chart, "haemolysis_index", lab):
         if is_high(index) or index.flags & SAYS_HAEMOLYSED:
@@ -158,7 +158,7 @@ def haemolysis_of(chart: Chart, lab: Lab, kidney: Kidney) -> str:
     return _cells_burst(chart, lab, kidney)
 
 
-def _cells_burst(chart: Chart, lab: Lab, kidney: Kidney) -> str:
+def _cells_burst(chart: Chart, lab: Lab, kidney: Kidney | None) -> str:
     potassium = [found for found in _drawn_with(chart, "potassium", lab) if is_high(found)]
     phosphate = [found for found in _drawn_with(chart, "phosphate", lab) if is_high(found)]
     if not potassium or not phosphate or any(map(is_high, _later(chart, "potassium", potassium[-1]))):
@@ -166,7 +166,7 @@ def _cells_burst(chart: Chart, lab: Lab, kidney: Kidney) -> str:
     ldh = _drawn_with(chart, "ldh", lab)
     if any(map(is_high, ldh)):
         return "potassium, phosphate and LDH are high together"
-    good = kidney.egfr is not None and kidney.egfr >= chart.thresholds.egfr["g3a"] and not kidney.g3a_or_worse and not kidney.acute
+    good = kidney is not None and kidney.known_good(chart)
     return "potassium and phosphate are high together" if good and not ldh else ""
 
 

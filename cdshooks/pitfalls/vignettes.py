@@ -6,8 +6,9 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     labs 1 d ago: potassium 5.9 mmol/L received 7 h later, haemolysis_presence present, haemolysis_index 3 flag H
-    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
-    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
+    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago,
+        phosphate since 3 d ago
+    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d, rx-binder-al over 42 d
     pending: cmv_pcr                        (active orders on the chart, of yesterday)
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
@@ -31,6 +32,7 @@ from typing import Any
 
 from fhir_mappings import Mappings, Row
 from fhir_mappings.checks import property_of
+from fhir_mappings.mappings import RXNORM
 
 Json = dict[str, Any]
 PATIENT = "vignette"
@@ -46,6 +48,8 @@ ANSWERS = {"present": "POS", "absent": "NEG"}
 RECEIVED = re.compile(r"\breceived\s+(\d+(?:\.\d+)?)\s+h\s+later\b")
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
+SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
+OVER = re.compile(r"\bover (\d+) d\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
@@ -117,8 +121,8 @@ class Words:
         known = self.extra["orders"].get(name, name)
         if known in self.mappings.analytes:
             return self.lab(known)
-        if known in self.mappings.medications:
-            return self.row("medication", known, "orders")
+        if known in self.mappings.medications or known.startswith(RXNORM):
+            return self.row("medication", name, "orders")
         drugs = [row for row in self.mappings.rows if row.kind == "medication" and f"order:{known}" in row.attributes]
         return min(drugs, key=_preference) if drugs else self.row("order", name, "orders")
 
@@ -279,14 +283,19 @@ def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
+    since = SINCE.search(item)
+    item = SINCE.sub("", item)
     stopped = "stopped" in item
     statement: Json = {
         "resourceType": "MedicationStatement",
         "status": "stopped" if stopped else "active",
         "medicationCodeableConcept": _coding(row),
     }
+    period = {"start": _instant(_when(since[1], chart, 0))} if since else {}
     if stopped:
-        statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+        period["end"] = _when(item, chart, 0).date().isoformat()
+    if period:
+        statement["effectivePeriod"] = period
     if dosage := _dosage(item):
         statement["dosage"] = [dosage]
     chart.add("medication-statements", statement)
@@ -299,23 +308,30 @@ def _administration(item: str, row: Row, chart: _Chart) -> Json:
         "medicationCodeableConcept": _coding(row),
         "effectiveDateTime": _instant(_when(item, chart, 0)),
     }
-    if dosage := _dosage(item):
+    if (dosage := _dosage(item)) and "doseAndRate" in dosage:
         given["dosage"] = {"dose": dosage["doseAndRate"][0]["doseQuantity"]}
     return given
 
 
 def _dosage(item: str) -> Json | None:
-    """The dosage instruction of `800 IU/d`."""
-    match = DOSE.search(item)
-    if match is None:
+    """The dosage instruction of `800 IU/d`, of `over 42 d`, or of both."""
+    match, over = DOSE.search(item), OVER.search(item)
+    if match is None and over is None:
         return None
-    unit = UCUM_DOSE.get(match[2], match[2])
-    quantity = {"value": float(match[1]), "unit": match[2], "system": "http://unitsofmeasure.org", "code": unit}
-    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": [{"doseQuantity": quantity}]}
+    dosage: Json = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
+    if over:
+        dosage["timing"]["repeat"]["boundsDuration"] = _quantity(over[1], "d", "d")
+    if match:
+        dosage["doseAndRate"] = [{"doseQuantity": _quantity(match[1], match[2], UCUM_DOSE.get(match[2], match[2]))}]
+    return dosage
+
+
+def _quantity(value: str, unit: str, code: str) -> Json:
+    return {"value": float(value), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
 
 
 def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
-    name = re.sub(r"\s+(for\s+\S+|not selected)", "", DOSE.sub("", item)).strip()
+    name = re.sub(r"\s+(for\s+\S+|not selected)", "", OVER.sub("", DOSE.sub("", item))).strip()
     row = words.order(name)
     number = len(chart.drafts) + 1
     drug = "rxnorm" in row.system or "whocc" in row.system

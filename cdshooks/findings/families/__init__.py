@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, congenital, history, kidney, orders, people, phosphate, reassurance, specimen
+from . import calcification, calcium, congenital, exams, hazard, history, kidney, orders, people, phosphate, reassurance, specimen
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "phosphate": phosphate.phosphate,
     "specimen": specimen.specimen,
     "contrast": specimen.contrast,
+    "product": phosphate.product,
     "brain": congenital.brain,
     "infant": congenital.infant,
     "heritable": congenital.heritable,
@@ -35,6 +36,8 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calciphylaxis": history.calciphylaxis,
     "imaging": orders.imaging,
     "order": orders.orders,
+    "exam": exams.exam,
+    "hazard": hazard.hazard,
     "baseline": orders.baseline,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..calcium import MEASURES
-from ..chart import is_high, is_low
+from ..calcium import COMPUTED, MEASURES
+from ..chart import in_range, is_high, is_low
 from ..state import State
 from .naming import Named
 
@@ -30,6 +30,7 @@ def calcium(state: State) -> Named:
     yield "calcium.albumin_high", state.adjustment.albumin_high
     yield "calcium.ionised_agrees", state.adjustment.ionised_agrees
     yield told("borderline", calcium.border)
+    yield "calcium.in_range", _in_range(state)
     speaking = [lab for lab in (*calcium.high, *calcium.low, calcium.critical) if lab is not None]
     limit = chart.ago(chart.thresholds.lookback_days["view_value"])
     yield "calcium.recent_for_view", any(lab.when.until >= limit for lab in speaking)
@@ -45,6 +46,22 @@ def pth(state: State) -> Named:
     chart = state.chart
     recent_pth = any(chart.within("pth", chart.thresholds.lookback_days["recent_pth"]))
     yield "pth.recent", recent_pth if recent_pth or chart.complete("observations") else "the results did not come whole"
+    done = chart.fresh("pth") is not None
+    certain = chart.complete("observations") and chart.blocked("pth") is None
+    yield "pth.known", done if done or certain else "the results did not come whole, or a PTH was sent that could not be used"
+
+
+def _in_range(state: State) -> bool | str:
+    """In range by every measure, which a card may then call so: not by an adult's range where the age is unknown."""
+    chart, calcium = state.chart, state.calcium
+    if calcium.high or calcium.low:
+        return False
+    measures = calcium.measures
+    guessed = chart.age_years() is None and any(lab.limits is not None and lab.limits.source != "reported" for lab in measures)
+    proven = bool(measures) and all(chart.proven(lab.analyte) is not None for lab in measures if lab.attributes is not COMPUTED)
+    if not proven or guessed or calcium.discordant or not all(map(in_range, measures)) or not chart.complete("observations"):
+        return "calcium is not proven in range by every measure"
+    return True
 
 
 def _high_uncertain(state: State) -> bool:

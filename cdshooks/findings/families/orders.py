@@ -28,8 +28,15 @@ def orders(state: State) -> Named:
         ("parathyroidectomy", "PTX"),
     ):
         yield f"order.{name}", group in groups
+    categories = {category for order in chart.in_play for category in order.categories}
+    yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
+    yield (
+        "order.binder_or_dialysis",
+        not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
+    )
     yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
     yield "order.calcium_drug", orders_module.calcium_drug(chart)
+    yield "order.only_baseline", orders_module.only_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
