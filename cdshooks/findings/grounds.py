@@ -151,6 +151,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "hazard.thiazide_lithium": ABNORMAL_CALCIUM,
     "hazard.warfarin": CATEGORY,
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
+    "baseline.stale": ("lookback_days.stale",),
     "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
     "checklist.adult": ("reassurance.adult_years",),
     "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", *UNRELIABLE, *DISAGREE),

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
 PHRASES = {
-    "trauma": "prior injury",
+    "trauma": "prior trauma",
     "tracheostomy": "prior tracheostomy",
     "surgery": "prior surgery",
-    "extravasation": "prior extravasation",
+    "extravasation": "calcium/phosphate infusion or extravasation",
     "infection": "prior infection",
     "inflammation": "chronic inflammation",
 }
@@ -99,10 +99,29 @@ def _display(state: State, category: str) -> str:
     return named or state.chart.mappings.histories[category].title
 
 
-def _limits(lab: Lab | None) -> str:
+def _stale(state: State) -> str:
+    """What the baseline has that is too old, with its dates: to be seen, and not to be judged by."""
+    newest = [(analyte, state.chart.newest(analyte)) for analyte in state.baseline.stale]
+    return joined(f"{_in_a_sentence(_short(state, analyte))} of {day(lab)}" for analyte, lab in newest if lab is not None)
+
+
+def _fresh_days(state: State) -> str:
+    return str(state.chart.thresholds.fresh_days("calcium_total", state.chart.inpatient))
+
+
+def _limits(state: State, lab: Lab | None) -> str:
+    """The range that a value is held against, in the unit that the value was sent in."""
     if lab is None or lab.limits is None:
         return "no range known"
-    return f"{_plain(lab.limits.low)}-{_plain(lab.limits.high)}"
+    return f"{_limit(state, lab, lab.limits.low)}-{_limit(state, lab, lab.limits.high)} {lab.unit}"
+
+
+def _limit(state: State, lab: Lab, limit: Decimal | None) -> str:
+    """One limit, which is kept in the canonical unit, in the unit of the value."""
+    if limit is None:
+        return ""
+    factor = state.chart.mappings.analytes[lab.analyte].factors[lab.unit]
+    return _plain(factor.back(limit).quantize(Decimal("0.01")))
 
 
 def _plain(number: Decimal | None) -> str:
@@ -141,15 +160,20 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(lab) if (lab := _speaking(state)) is not None else ""
 
 
-def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+def _speaking_phosphate(state: State) -> Lab | None:
     """The phosphate that speaks: a high one, or else a low one, before the newest, which may be preliminary."""
+    found = state.phosphate
+    return next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
 
-    def text(state: State) -> str:
-        found = state.phosphate
-        speaking = next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
-        return read(speaking) if speaking is not None else ""
 
-    return text
+def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_phosphate(state)) is not None else ""
+
+
+def _phosphate_limit(state: State, side: str) -> str:
+    lab = _speaking_phosphate(state)
+    limit = getattr(lab.limits, side) if lab is not None and lab.limits is not None else None
+    return f"{_limit(state, lab, limit)} {lab.unit}" if lab is not None and limit is not None else "not known"
 
 
 def _clues(read: Callable[[Clue], str], *, only_first: bool = False) -> Callable[[State], str]:
@@ -203,15 +227,14 @@ def _have(state: State) -> str:
     return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
 
 
-def _low(read: Callable[[Lab], str]) -> Callable[[State], str]:
+def _speaking_low(state: State) -> Lab | None:
     """The calcium a low-calcium card names: ionised calcium beats the total for naming the disorder, and both go before the computed one."""
     order = {"calcium_ionised": 0, "calcium_total": 1, "calcium_adjusted": 2}
+    return min(state.calcium.low, key=lambda lab: order[lab.analyte], default=None)
 
-    def text(state: State) -> str:
-        lab = min(state.calcium.low, key=lambda lab: order[lab.analyte], default=None)
-        return read(lab) if lab is not None else ""
 
-    return text
+def _low(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_low(state)) is not None else ""
 
 
 def _doubts(state: State) -> tuple[str, ...]:
@@ -267,13 +290,13 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.high_full": _high(lambda lab: full(lab, _unit(lab))),
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
-    "calcium.high_range": lambda state: _limits(_speaking(state)),
+    "calcium.high_range": lambda state: _limits(state, _speaking(state)),
     "calcium.critical_doubt": _critical_doubt,
     "calcium.low_value": _low(shown),
     "calcium.low_full": _low(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
     "calcium.low_date": _low(day),
     "calcium.low_measure": _low(_measure),
-    "calcium.low_range": _low(_limits),
+    "calcium.low_range": lambda state: _limits(state, _speaking_low(state)),
     "calcium.doubt": lambda state: next(iter(_doubts(state)), ""),
     "calcium.doubts": lambda state: "; ".join(_doubts(state)),
     "calcium.doubt_advice": _doubt_advice,
@@ -285,7 +308,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
-    "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
+    "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
     "specimen.calcium": _drawn("calcium_total"),
     "specimen.potassium": _drawn("potassium"),
@@ -299,7 +322,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "contrast.agent": lambda state: _agent(state.contrast.gadolinium),
     "contrast.hours": lambda state: f"{state.contrast.gadolinium.hours:.0f}" if state.contrast.gadolinium is not None else "",
     "magnesium.value": _of("magnesium"),
-    "phosphate.lower_limit": _phosphate(lambda lab: _plain(lab.limits.wide_low) if lab.limits else "not known"),
+    "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
     "product.value": _product(lambda product: _number(product, product.value, "0.1")),
@@ -322,9 +345,10 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "brain.lacking": lambda state: _titles(state, state.brain.lacking),
     "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
     "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
-    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
+    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking),
     "baseline.have": _have,
-    "baseline.stale": lambda state: _titles(state, state.baseline.stale),
+    "baseline.stale": _stale,
+    "baseline.fresh_days": _fresh_days,
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),

@@ -367,6 +367,16 @@ _ALL = (
         "calcium, phosphate, albumin or creatinine is missing or stale, or calcium and phosphate were not drawn together",
         ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
     ),
+    _bool(
+        "baseline.lacking",
+        "calcium, phosphate, albumin or creatinine is missing or stale",
+        ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
+    ),
+    _bool(
+        "baseline.stale",
+        "one of them is on record, and too old",
+        ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
+    ),
     _bool("baseline.requested", "all that the baseline lacks is already being asked for", GATE, ("service-requests",)),
     _bool("baseline.received_whole", "all results that were asked for came"),
     # Reassurance

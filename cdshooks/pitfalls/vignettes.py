@@ -38,6 +38,7 @@ Json = dict[str, Any]
 PATIENT = "vignette"
 UNITS_AGO = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365.25}
 AGO = re.compile(r"\b(\d+)\s*([hdwmy])\s+ago\b")
+LABS_HEAD = re.compile(r"labs(?: \d+ [hdwmy] ago)?(?: at \d{1,2}:\d{2})?")
 AT_HOUR = re.compile(r"\bat\s+(\d{1,2}):(\d{2})\b")
 LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
@@ -52,6 +53,8 @@ SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
 OVER = re.compile(r"\bover (\d+) d\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
+RESOLVED = re.compile(r"\bresolved\b")
+GIVEN_OR_STOPPED = re.compile(r"\b(given|stopped)\b")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
 
 
@@ -182,6 +185,8 @@ def _coding(row: Row) -> Json:
 
 def _drawn(head: str, chart: _Chart) -> datetime:
     """When the draw of a line was."""
+    if not LABS_HEAD.fullmatch(head):
+        raise VignetteError(f"{head!r}: expected `labs`, `labs 2 d ago` or `labs 2 d ago at 22:00`")
     drawn = _when(head, chart, 2)
     hour = AT_HOUR.search(head)
     return drawn.replace(hour=int(hour[1]), minute=int(hour[2])) if hour else drawn
@@ -245,8 +250,18 @@ def _on_its_way(drawn: datetime, span: timedelta) -> Json:
     return {"contained": [specimen], "specimen": {"reference": "#s"}}
 
 
+def _name(item: str, *parts: re.Pattern[str]) -> str:
+    """The one word of an item that names it, when all parts that may stand beside it are taken away: nothing is read past."""
+    left = item
+    for part in parts:
+        left = part.sub("", left)
+    if len(left.split()) != 1:
+        raise VignetteError(f"{item!r}: expected one name, and cannot read {left.strip()!r}")
+    return left.strip()
+
+
 def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("history", item.split(" ")[0], "history")
+    row = words.row("history", _name(item, SITE, RECORDED, AGO, RESOLVED), "history")
     index = "index" in words.mappings.histories[row.concept].roles
     recorded = RECORDED.search(item)
     began = RECORDED.sub("", item)
@@ -279,7 +294,7 @@ def _site(name: str, words: Words) -> Row:
 
 
 def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("medication", item.split(" ")[0], "drugs")
+    row = words.row("medication", _name(item, SINCE, GIVEN_OR_STOPPED, AGO, DOSE, OVER), "drugs")
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
