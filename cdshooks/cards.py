@@ -132,12 +132,14 @@ def _suggestions(suggestions: Iterable[Suggestion], findings: Findings, evaluati
 
 
 def _one_kind(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
-    if suggestion.delete:
+    if suggestion.delete and suggestion.add:
+        yield from _replacement(suggestion, findings, content)
+    elif suggestion.delete:
         yield from _deletion(suggestion, findings)
     elif suggestion.add_lacking:
         yield from _lacking(suggestion, findings, content)
     elif suggestion.add or suggestion.place:
-        yield from _additions(suggestion, [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, content)], findings)
+        yield from _additions(suggestion, [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, findings, content)], findings)
     else:
         yield {"label": suggestion.label}
 
@@ -145,10 +147,20 @@ def _one_kind(suggestion: Suggestion, findings: Findings, content: Content) -> I
 def _deletion(suggestion: Suggestion, findings: Findings) -> Iterator[Json]:
     orders = findings.orders(suggestion.delete)
     if orders:
-        yield {
-            "label": _label(suggestion.label, _names(orders)),
-            "actions": [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in orders],
-        }
+        yield {"label": _label(suggestion.label, _names(orders)), "actions": list(_deletions(orders))}
+
+
+def _deletions(orders: Iterable[Order]) -> Iterator[Json]:
+    for order in orders:
+        yield {"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id}
+
+
+def _replacement(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
+    """Removes orders and adds others in their place; not offered where one of the two is already so."""
+    orders, added = findings.orders(suggestion.delete), list(_analytes(suggestion.add, findings, content))
+    if orders and added:
+        actions = [action for added_one in _additions(suggestion, added, findings) for action in added_one["actions"]]
+        yield {"label": _label(suggestion.label, _names(orders)), "actions": [*_deletions(orders), *actions]}
 
 
 def _names(orders: Iterable[Order]) -> str:
@@ -162,7 +174,7 @@ def _label(template: str, names: str) -> str:
 def _lacking(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
     analytes = findings.analytes(suggestion.add_lacking)
     if suggestion.add_lacking == "baseline" and len(analytes) >= PANEL_FROM:
-        yield from _additions(suggestion, list(_places(("renal_panel",), content)), findings)
+        yield from _additions(suggestion, list(_places(("renal_panel",), findings, content)), findings)
     else:
         yield from _additions(suggestion, list(_analytes(analytes, findings, content)), findings)
 
@@ -178,9 +190,11 @@ def _analytes(names: Iterable[str], findings: Findings, content: Content) -> Ite
             yield analyte.short or analyte.title, {"system": system, "code": code, "display": display}, False
 
 
-def _places(names: Iterable[str], content: Content) -> Iterator[Orderable]:
+def _places(names: Iterable[str], findings: Findings, content: Content) -> Iterator[Orderable]:
     for name in names:
         entry = content.orderables[name]
+        if f"{entry['system']}|{entry['code']}" in findings.state.requested_codes:
+            continue
         yield entry["name"], {"system": entry["system"], "code": entry["code"], "display": entry["display"]}, bool(entry.get("site"))
 
 

@@ -18,6 +18,10 @@ from .vocabulary import VOCABULARY, Finding
 __all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
+# What is ordered to repeat a value that is not ordered by its own name.
+ORDERED_AS = {"egfr": "creatinine", "calcium_adjusted": "calcium_total"}
+
+
 class Findings:
     """The findings of one request, worked out family by family (all of `calcium.` at once) when one of them is first asked for.
 
@@ -70,10 +74,16 @@ class Findings:
         """The orders that a suggestion may delete, by list name."""
         if name == "drug":
             return self.state.questioned_drugs
+        if name == "drug_for_a_level":
+            return tuple(order for order in self.state.questioned_drugs if order.categories & orders.FOR_A_LEVEL)
+        if name == "active_vitamin_d":
+            return orders.deletable(self.state.chart, self.state.active_vitamin_d_tests)
         return orders.deletable(self.state.chart, self.state.workup_tests if name == "workup" else self.state.extended_tests)
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""
+        if name == "unusable":
+            return tuple(dict.fromkeys(ORDERED_AS.get(value.analyte, value.analyte) for value in self.state.unusable))
         return self.state.baseline.lacking if name == "baseline" else self.state.kdigo_lacking
 
 

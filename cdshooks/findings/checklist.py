@@ -19,6 +19,11 @@ LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundl
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
 
 
+# What must be proven before a card may say that a test of active vitamin D adds little (items 1-6 and 11 of the specification's gate, and what
+# no reassuring card may overlook: an abnormal value within the year, a site that forbids reassurance).
+FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
+
+
 class Proof(Protocol):
     """What the items are proven from (see `State`)."""
 
@@ -35,6 +40,12 @@ class Proof(Protocol):
 def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
     """Whether every item is proven, or every item but those named. Stops at the first that is not."""
     return all(item in apart_from or not why_not(state) for item, why_not in ITEMS.items())
+
+
+def proven_for_vitamin_d(state: Proof) -> bool:
+    """Whether calcium, phosphate and kidney function are proven normal, as far as a test of active vitamin D depends on them."""
+    apart_from = ITEMS.keys() - FOR_VITAMIN_D
+    return proven(state, apart_from) and not pregnant(state.chart) and not critically_ill(state.chart)
 
 
 def check(state: Proof) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from fhir_mappings import Order
@@ -25,6 +25,9 @@ METABOLIC_DRUGS = frozenset(
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
+# Drugs that are given for a level of phosphate, calcium, PTH or ALP.
+FOR_A_LEVEL = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al", "rx-vitd-active", "rx-antiresorptive", "rx-etidronate"})
+ACTIVE_VITAMIN_D = frozenset({"vitamin_d_125oh"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
     {"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium", "potassium", "vitamin_d_25oh"}
@@ -62,6 +65,17 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
     return tuple(order for order in chart.in_play if questioned(order))
 
 
+def active_vitamin_d_tests(chart: Chart) -> tuple[Order, ...]:
+    """Orders in play of 1,25-(OH)2-D alone, for the calcification or without a reason."""
+    return tuple(order for order in chart.in_play if order.analytes == ACTIVE_VITAMIN_D and about_calcification(chart, order, unstated=True))
+
+
+def only_active_vitamin_d(chart: Chart) -> bool:
+    """Whether all extended tests and metabolic imaging in play come down to 1,25-(OH)2-D."""
+    extended = [order for order in chart.in_play if groups_of(chart, order) & {"EXT", "MBIMG"}]
+    return bool(extended) and all(order.analytes == ACTIVE_VITAMIN_D for order in extended)
+
+
 def only_pth_or_adjusted(chart: Chart) -> bool:
     """Whether the tests in play beyond the baseline are PTH alone (or adjusted calcium): the right next test in hypercalcaemia."""
     acting = [order for order in chart.in_play if groups_of(chart, order) - {"BASE"}]
@@ -75,15 +89,20 @@ def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
 
 def requested(chart: Chart) -> frozenset[str]:
     """Analytes that the session's drafts, or a recent active order on the chart, will bring."""
+    return frozenset(analyte for order in _asked(chart) for analyte in order.analytes)
+
+
+def requested_codes(chart: Chart) -> frozenset[str]:
+    """The codes, as `system|code`, of the session's drafts and of recent active orders on the chart."""
+    return frozenset(order.code for order in _asked(chart))
+
+
+def _asked(chart: Chart) -> Iterator[Order]:
     limit = chart.ago(chart.thresholds.lookback_days["pending_order"])
-    drafted = {analyte for order in chart.facts.drafts for analyte in order.analytes}
-    pending = {
-        analyte
-        for order in chart.facts.orders
-        if order.status == "active" and order.when is not None and order.when.until >= limit
-        for analyte in order.analytes
-    }
-    return frozenset(drafted | pending)
+    yield from chart.facts.drafts
+    for order in chart.facts.orders:
+        if order.status == "active" and order.when is not None and order.when.until >= limit:
+            yield order
 
 
 def satisfied(analyte: str, requested_now: frozenset[str]) -> bool:

@@ -11,8 +11,11 @@ from . import checklist, orders, scope
 from .baseline import Baseline, read_baseline
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .childhood import Childhood, read_childhood
 from .kidney import Kidney, read_kidney
+from .pth import Biotin, WithCalcium, read_biotin, with_high_calcium
 from .scope import Calcification
+from .unusable import Unusable, read_unusable
 
 
 class State:
@@ -28,6 +31,23 @@ class State:
     @cached_property
     def kidney(self) -> Kidney:
         return read_kidney(self.chart)
+
+    @cached_property
+    def pth_with_calcium(self) -> WithCalcium | None:
+        """The PTH that goes with a high calcium."""
+        return with_high_calcium(self.chart, self.calcium)
+
+    @cached_property
+    def biotin(self) -> Biotin:
+        return read_biotin(self.chart, self.kidney)
+
+    @cached_property
+    def unusable(self) -> tuple[Unusable, ...]:
+        return read_unusable(self.chart, self.kidney)
+
+    @cached_property
+    def childhood(self) -> Childhood:
+        return read_childhood(self.chart)
 
     @cached_property
     def calcification(self) -> Calcification:
@@ -51,6 +71,10 @@ class State:
         return orders.questioned_drugs(self.chart)
 
     @cached_property
+    def active_vitamin_d_tests(self) -> tuple[Order, ...]:
+        return orders.active_vitamin_d_tests(self.chart)
+
+    @cached_property
     def baseline(self) -> Baseline:
         return read_baseline(self.chart)
 
@@ -58,6 +82,11 @@ class State:
     def requested(self) -> frozenset[str]:
         """The analytes that orders will bring."""
         return orders.requested(self.chart)
+
+    @cached_property
+    def requested_codes(self) -> frozenset[str]:
+        """The codes, as `system|code`, of what is being asked for."""
+        return orders.requested_codes(self.chart)
 
     @cached_property
     def kdigo_lacking(self) -> tuple[str, ...]:

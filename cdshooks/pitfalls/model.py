@@ -27,9 +27,10 @@ class Line:
 class Suggestion:
     """One kind of suggestion; which fields are set decides what it does.
 
-    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo"),
+    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo", "unusable"),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
-    ("workup", "extended", "drug"). `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
+    ("workup", "extended", "drug", "drug_for_a_level", "active_vitamin_d"); with `add` beside it, it replaces them by what is added.
+    `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
     """
 
     label: str
@@ -105,6 +106,7 @@ class Pitfall:
     when: tuple[str, ...]
     unless: tuple[str, ...]
     dominates: frozenset[str]
+    dominates_when: str  # the condition under which it dominates those; '' for always
     dominates_info: bool
     variants: tuple[Variant, ...]
     card: Card
@@ -117,7 +119,7 @@ class Pitfall:
     @property
     def expressions(self) -> tuple[str, ...]:
         """Every condition of the file."""
-        lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions]
+        lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions] + [self.dominates_when]
         return tuple(e for e in (*self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, drugs, history, kidney, orders, people, phosphate, reassurance, results
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -30,6 +30,10 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "imaging": orders.imaging,
     "order": orders.orders,
     "baseline": orders.baseline,
+    "results": results.results,
+    "child": results.child,
+    "drug": drugs.drug,
+    "vitamin_d": drugs.vitamin_d,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import pth as pth_module
 from ..chart import is_high
 from ..state import State
 from .naming import Named
@@ -31,7 +32,19 @@ def calcium(state: State) -> Named:
 def pth(state: State) -> Named:
     chart = state.chart
     recent_pth = any(chart.within("pth", chart.thresholds.lookback_days["recent_pth"]))
-    yield "pth.recent", recent_pth if recent_pth or chart.complete("observations") else "the results did not come whole"
+    whole = chart.complete("observations")
+    why = "the results did not come whole"
+    yield "pth.recent", recent_pth if recent_pth or whole else why
+    found = state.pth_with_calcium
+    yield "pth.with_high_calcium", True if found is not None else False if whole else why
+    for name, value in (
+        ("suppressed", found is not None and found.low),
+        ("not_suppressed", found is not None and not found.low),
+        ("same_day_as_calcium", found is not None and found.paired),
+    ):
+        yield f"pth.{name}", value if found is not None or whole else why
+    known = pth_module.context_known(chart)
+    yield "pth.context_known", known if known or (whole and chart.complete("service-requests")) else "results or orders did not come whole"
 
 
 def _high_uncertain(state: State) -> bool:

@@ -7,6 +7,8 @@ from ..state import State
 from .naming import Named
 
 HISTORY_LACKS = "Conditions or Procedures did not come whole"
+# What explains a PTH that a high calcium does not suppress.
+PARATHYROID = ("primary_hyperparathyroidism", "tertiary_hyperparathyroidism", "familial_hypocalciuric_hypercalcaemia")
 
 
 def local(state: State) -> Named:
@@ -42,6 +44,8 @@ def history(state: State) -> Named:
     yield told("malignancy", chart.has("malignancy"))
     yield told("granulomatous", chart.has("granulomatous_disease"))
     yield told("immobile", chart.has("immobilisation", "neurologic"))
+    yield told("systemic_disease", bool(scope.systemic_disease(chart)))
+    yield told("parathyroid_disorder", chart.has(*PARATHYROID))
     yield told("diabetes", chart.has("diabetes"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("mass_histology", chart.has("neoplasm_histology"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import orders as orders_module
+from .. import pth
 from ..state import State
 from .naming import Named
 
@@ -19,6 +20,7 @@ def orders(state: State) -> Named:
     chart = state.chart
     groups = {group for order in chart.in_play for group in orders_module.groups_of(chart, order)}
     for name, group in (
+        ("baseline", "BASE"),
         ("extended", "EXT"),
         ("imaging", "IMG"),
         ("metabolic_imaging", "MBIMG"),
@@ -27,7 +29,12 @@ def orders(state: State) -> Named:
         ("parathyroidectomy", "PTX"),
     ):
         yield f"order.{name}", group in groups
+    categories = {category for order in chart.in_play for category in order.categories}
+    yield "order.drug_for_a_level", not categories.isdisjoint(orders_module.FOR_A_LEVEL)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
+    yield "order.pth_for_calcification", bool(pth.ordered_for_calcification(chart))
+    yield "order.active_vitamin_d_test", bool(state.active_vitamin_d_tests)
+    yield "order.only_active_vitamin_d", orders_module.only_active_vitamin_d(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
     drugs = {category for order in state.questioned_drugs for category in order.categories}
