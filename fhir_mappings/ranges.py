@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from msgspec.structs import replace
-
 from .facts import Limits, Moment, Patient
 from .mappings import Analyte, Mappings
 from .units import UnitError, side
@@ -135,7 +133,8 @@ def _of_child(limits: Limits, analyte: Analyte, patient: Patient, age: tuple[int
     band = _fallback(analyte, patient, age)
     if band is not None and is_adult_range(band, analyte):
         return limits
-    return replace(band or limits, source="reported-adult")
+    found = band or limits
+    return Limits(found.low, found.high, found.wide_low, found.wide_high, "reported-adult")
 
 
 def is_adult_range(limits: Limits, analyte: Analyte) -> bool:

@@ -177,11 +177,6 @@ def _called(state: State, value: Unusable) -> str:
     return f"{_short(state, value.analyte)} {value.shown}".strip()
 
 
-def _unusable(read: Callable[[State, Unusable], str]) -> Callable[[State], str]:
-    """The first of the unusable results: one that may be critical, if there is one."""
-    return lambda state: read(state, state.unusable[0]) if state.unusable else ""
-
-
 def _unusable_more(state: State) -> str:
     more = len(state.unusable) - 1
     return f" (and {more} more)" if more > 0 else ""
@@ -299,9 +294,10 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "pth.calcium_date": _beside_pth(day),
     "vitamin_d.stores": _of("vitamin_d_25oh"),
     "drug.biotin": _biotin,
-    "results.unusable_first": _unusable(_called),
+    # Of several, one that may be critical comes first.
+    "results.unusable_first": lambda state: _called(state, state.unusable[0]) if state.unusable else "",
     "results.unusable_more": _unusable_more,
-    "results.unusable_reason": _unusable(lambda state, value: REASONS[value.reason]),
+    "results.unusable_reason": lambda state: REASONS[state.unusable[0].reason] if state.unusable else "",
     "results.unusable_all": lambda state: "; ".join(_received(state, value) for value in state.unusable),
     "child.age": _age,
     "child.values": lambda state: "; ".join(_childs_value(state, lab) for lab in state.childhood.without_range),
