@@ -46,7 +46,8 @@ def answer(request: HookRequest, prefetch: Prefetch, content: Content, now: date
         incomplete=prefetch.not_whole(encounter_named=bool(request.encounter_id)),
     )
     evaluation = content.engine.evaluation(findings)
-    results = tuple(evaluation.result(pitfall, content.arbitration.scope, every_line) for pitfall in content.pitfalls_for(request.hook))
+    rules = content.rules[request.hook]
+    results = tuple(evaluation.explained(rule) if every_line else evaluation.result(rule) for rule in rules)
     spoken, kept_back = arbitrate(results, request.hook, content.arbitration, content.thresholds.budget, evaluation)
     cards = tuple(render(result, findings, evaluation, content) for result in spoken)
     return Answer(cards, spoken, results, kept_back, findings, facts)

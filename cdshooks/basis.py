@@ -54,7 +54,7 @@ def all_bases(content: Content) -> Json:
 
 def basis_of(pitfall: Pitfall, content: Content) -> Json:
     """All that there is to say about one pitfall, ready for JSON and for a page."""
-    names = tuple(dict.fromkeys(name for expression in (*content.arbitration.scope, *pitfall.expressions) for name in names_in(expression)))
+    names = tuple(dict.fromkeys(name for expression in pitfall.expressions for name in names_in(expression)))
     deciding = tuple(dict.fromkeys(name for expression in (*pitfall.when, *pitfall.unless) for name in names_in(expression)))
     return {
         "id": pitfall.id,
@@ -80,7 +80,7 @@ def basis_of(pitfall: Pitfall, content: Content) -> Json:
 
 def _logic(pitfall: Pitfall, content: Content) -> Json:
     return {
-        "scope": [_line(expression) for expression in content.arbitration.scope],
+        "scope": [_line(expression) for expression in pitfall.scope],
         "when": [_line(expression) for expression in pitfall.when],
         "unless": [_line(expression) for expression in pitfall.unless],
         "variants": [
@@ -232,5 +232,5 @@ def source_attributes(pitfall: Pitfall, content: Content) -> Json:
 
 def _all_names(pitfall: Pitfall, content: Content) -> tuple[str, ...]:
     """Every finding that may change whether or how a pitfall speaks, with those that silence all."""
-    expressions = (*content.arbitration.scope, *content.arbitration.silence, *pitfall.expressions)
+    expressions = (*content.arbitration.silence, *pitfall.expressions)
     return tuple(dict.fromkeys(name for expression in expressions for name in names_in(expression)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from fhir_mappings import Order
@@ -22,7 +23,22 @@ SUMMARY_LIMIT = 139  # "fewer than 140 characters"
 ALWAYS_OFFERED = ("chart-wrong", "disagree")
 # Texts that may be shortened in a summary: words, never values.
 SHORTENABLE = frozenset(
-    {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"}
+    {
+        "local.cause",
+        "order.drug",
+        "order.tests",
+        "baseline.lacking",
+        "history.connective_tissue",
+        "history.vascular_insufficiency",
+        "phosphate.doubt",
+        "calciphylaxis.risk",
+        "calciphylaxis.drug",
+        "exam.dxa_spine",
+        "exam.overlay",
+        "exam.bone_scan",
+        "exam.parathyroid",
+        "exam.contrast_ct",
+    }
 )
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel
@@ -74,8 +90,10 @@ def _source(pitfall: Pitfall, content: Content) -> Json:
 
 def _summary(template: str, pitfall: Pitfall, findings: Findings) -> str:
     """Interpolate a summary into at most 139 characters: words are shortened, values never; at worst the title speaks."""
-    texts = {name: _plain(_text(name, findings)) for name in INTERPOLATION.findall(template)}
+    texts = {name: _plain(_text(name, findings)) for name in _pieces(template)[1::2]}
     excess = _length(_filled(template, texts)) - SUMMARY_LIMIT
+    if excess <= 0:
+        return _filled(template, texts)
     for name in sorted(texts, key=lambda name: -len(texts[name])):
         if excess > 0 and name.split("|")[0] in SHORTENABLE:
             keep = max(SHORTEST, len(texts[name]) - excess - 1)
@@ -90,8 +108,16 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+@cache
+def _pieces(template: str) -> tuple[str, ...]:
+    """A text of the content taken apart once: words, name, words, name, ..., words."""
+    return tuple(INTERPOLATION.split(template))
+
+
 def _filled(template: str, texts: Mapping[str, str]) -> str:
-    return INTERPOLATION.sub(lambda match: texts[match.group(1)], template)
+    pieces = list(_pieces(template))
+    pieces[1::2] = [texts[name] for name in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _text(name: str, findings: Findings) -> str:
@@ -118,8 +144,8 @@ def _detail(result: Result, findings: Findings, evaluation: Evaluation) -> str:
         lines.insert(0, result.variant.first_line)
     if pitfall.reassures and not lines[-1].endswith(KEEP_SENTENCE):
         lines.append(KEEP_SENTENCE)
-    filled = (INTERPOLATION.sub(lambda match: escape(_text(match.group(1), findings)), line) for line in lines)
-    return "\n".join(f"- {line}" for line in filled)
+    texts = {name: escape(_text(name, findings)) for line in lines for name in _pieces(line)[1::2]}
+    return "\n".join(f"- {_filled(line, texts)}" for line in lines)
 
 
 # Suggestions
@@ -132,35 +158,38 @@ def _suggestions(suggestions: Iterable[Suggestion], findings: Findings, evaluati
 
 
 def _one_kind(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
-    if suggestion.delete and suggestion.add:
-        yield from _replacement(suggestion, findings, content)
+    wanted = [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, findings, content)]
+    if suggestion.delete and (suggestion.add or suggestion.place):
+        yield from _replacement(suggestion, wanted, findings)
     elif suggestion.delete:
         yield from _deletion(suggestion, findings)
     elif suggestion.add_lacking:
         yield from _lacking(suggestion, findings, content)
     elif suggestion.add or suggestion.place:
-        yield from _additions(suggestion, [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, findings, content)], findings)
+        yield from _additions(suggestion, wanted, findings)
     else:
         yield {"label": suggestion.label}
 
 
 def _deletion(suggestion: Suggestion, findings: Findings) -> Iterator[Json]:
     orders = findings.orders(suggestion.delete)
+    for group in [(order,) for order in orders] if suggestion.apart else [orders] if orders else []:
+        yield {"label": _label(suggestion.label, _names(group)), "actions": _removals(group)}
+
+
+def _removals(orders: Iterable[Order]) -> list[Json]:
+    return [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in orders]
+
+
+def _replacement(suggestion: Suggestion, wanted: list[Orderable], findings: Findings) -> Iterator[Json]:
+    """Remove orders and add their alternative in one. Where nothing may be removed the alternative is offered by itself; where it is already
+    being asked for there is only something to remove."""
+    orders = findings.orders(suggestion.delete)
+    creations = _creations(suggestion, wanted, findings)
     if orders:
-        yield {"label": _label(suggestion.label, _names(orders)), "actions": list(_deletions(orders))}
-
-
-def _deletions(orders: Iterable[Order]) -> Iterator[Json]:
-    for order in orders:
-        yield {"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id}
-
-
-def _replacement(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
-    """Removes orders and adds others in their place; not offered where one of the two is already so."""
-    orders, added = findings.orders(suggestion.delete), list(_analytes(suggestion.add, findings, content))
-    if orders and added:
-        actions = [action for added_one in _additions(suggestion, added, findings) for action in added_one["actions"]]
-        yield {"label": _label(suggestion.label, _names(orders)), "actions": [*_deletions(orders), *actions]}
+        yield {"label": _label(suggestion.label if wanted else "Remove {}", _names(orders)), "actions": [*_removals(orders), *creations]}
+    elif creations:
+        yield {"label": f"Add {', '.join(name for name, _, _ in wanted)}", "actions": creations}
 
 
 def _names(orders: Iterable[Order]) -> str:
@@ -193,13 +222,12 @@ def _analytes(names: Iterable[str], findings: Findings, content: Content) -> Ite
 def _places(names: Iterable[str], findings: Findings, content: Content) -> Iterator[Orderable]:
     for name in names:
         entry = content.orderables[name]
-        if f"{entry['system']}|{entry['code']}" in findings.state.requested_codes:
-            continue
-        yield entry["name"], {"system": entry["system"], "code": entry["code"], "display": entry["display"]}, bool(entry.get("site"))
+        if f"{entry['system']}|{entry['code']}" not in findings.state.requested_codes:
+            yield entry["name"], {"system": entry["system"], "code": entry["code"], "display": entry["display"]}, bool(entry.get("site"))
 
 
-def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Findings) -> Iterator[Json]:
-    actions = [
+def _creations(suggestion: Suggestion, orderables: Iterable[Orderable], findings: Findings) -> list[Json]:
+    return [
         {
             "type": "create",
             "description": f"Add {name}{' (urgent)' if suggestion.stat else ''}",
@@ -207,6 +235,10 @@ def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Fi
         }
         for name, coding, site in orderables
     ]
+
+
+def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Findings) -> Iterator[Json]:
+    actions = _creations(suggestion, orderables, findings)
     if suggestion.together and actions:
         yield {"label": _label(suggestion.label, ", ".join(name for name, _, _ in orderables)), "actions": actions}
     else:
@@ -256,4 +288,4 @@ def _body_site(sites: Iterable[tuple[str, str, str]]) -> list[Json]:
 
 def _compact(resource: Json) -> Json:
     """Leave out what is empty: CDS Hooks and FHIR forbid null, '', [] and {}."""
-    return {key: value for key, value in resource.items() if value not in ("", [], {}, None)}
+    return {key: value for key, value in resource.items() if value}

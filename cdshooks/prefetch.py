@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -149,8 +150,7 @@ class Prefetch:
         return frozenset(re.sub(r"-\d+$", "", key) for key in self.keys("absent", "unavailable", "incomplete") - overlooked)
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(msgspec.Struct, frozen=True):
     """What one prefetch value means; `says` is what the client reports to have gone wrong."""
 
     state: str
@@ -173,6 +173,7 @@ class _EntryHead(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head)
+_resource = attrgetter("resource")
 _entry_head = msgspec.json.Decoder(_EntryHead)
 
 NULL = Raw(b"null")
@@ -226,7 +227,7 @@ def _judge(raw: Raw | None, expected: str) -> _Value:
 
 
 def _holds_outcome(bundle: WholeBundle) -> bool:
-    return any(type(entry.resource) is OperationOutcome for entry in bundle.entry or ())
+    return OperationOutcome in map(type, map(_resource, bundle.entry or ()))
 
 
 def _judge_bundle(raw: Raw, head: _Head) -> _Value:

@@ -119,29 +119,29 @@ class _Entry(msgspec.Struct):
     resource: _Draft
 
 
-_members = msgspec.json.Decoder(dict[str, Raw])
+Members = dict[str, Raw]
+_members = msgspec.json.Decoder(Members)
 _key = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 _envelope = msgspec.json.Decoder(_Envelope)
 _contexts = {hook: msgspec.json.Decoder(_SelectContext if hook == "order-select" else _Context) for hook in HOOKS}
 _bundle = msgspec.json.Decoder(_Bundle)
 _entry = msgspec.json.Decoder(_Entry)
-_NULL = Raw(b"null")
+_NULL, _ABSENT = Raw(b"null"), Raw(b"")
 
 
 def _read(raw: bytes, service: str, hook: str) -> HookRequest:
-    raw.decode()  # msgspec looks only at the strings that it reads
-    members = _object(raw)
+    if not raw.isascii():
+        raw.decode()  # msgspec looks only at the strings that it reads
+    members, context_members, prefetch = _apart(raw)
     envelope = _envelope.decode(_encode({key: members[key] for key in _Envelope.__struct_fields__ if key in members}))
     if envelope.hook != hook or (envelope.fhirAuthorization and not envelope.fhirServer):
         raise msgspec.ValidationError
-    context_members = _object(members.get("context", _NULL))
     decoder = _contexts[hook]
     context = decoder.decode(_encode({key: value for key, value in context_members.items() if key != "draftOrders"}))
     drafts = None if hook == "patient-view" else context_members.get("draftOrders", _NULL)
     placed = frozenset[str]() if drafts is None else _draft_ids(drafts)
     selections = context.selections if isinstance(context, _SelectContext) else ()
-    prefetch = members.get("prefetch", _NULL)
     return HookRequest(
         service=service,
         hook=hook,
@@ -151,7 +151,7 @@ def _read(raw: bytes, service: str, hook: str) -> HookRequest:
         encounter_id=context.encounterId or "",
         selections=tuple(selection for selection in selections if selection in placed),
         drafts=drafts,
-        prefetch={} if prefetch == _NULL else _object(prefetch),
+        prefetch=prefetch,
         fhir_server=(envelope.fhirServer or "").removesuffix("/"),
         has_token=envelope.fhirAuthorization is not None,
         warnings=tuple(_warnings(envelope, context, hook, selections, placed)),
@@ -194,15 +194,53 @@ _MEMBER = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
 _END = re.compile(rb"\s*(?:\{\s*)?\}\s*$")
 
 
-def _object(raw: bytes | Raw) -> dict[str, Raw]:
+class _Usual(msgspec.Struct):
+    """A call as most clients write it: taken apart in one pass over the bytes."""
+
+    hook: Raw
+    hookInstance: Raw
+    context: Members
+    prefetch: Members
+    fhirServer: Raw = _ABSENT
+    fhirAuthorization: Raw = _ABSENT
+
+
+_usual = msgspec.json.Decoder(_Usual)
+
+
+def _apart(raw: bytes) -> tuple[Members, Members, Members]:
+    """The members of a call, of its context and of its prefetch, undecoded; refuses any that is named twice."""
+    try:
+        usual = _usual.decode(raw)
+    except msgspec.ValidationError:
+        return _apart_step_by_step(raw)
+    texts = {name: value for name in _Envelope.__struct_fields__ if len(value := getattr(usual, name))}
+    room = len(raw) - _shortest(texts)
+    for name, members in (("context", usual.context), ("prefetch", usual.prefetch)):
+        room -= len(name) + 4 + _shortest(members)
+    return _apart_step_by_step(raw) if room else (texts, usual.context, usual.prefetch)
+
+
+def _apart_step_by_step(raw: bytes) -> tuple[Members, Members, Members]:
+    members = _object(raw)
+    prefetch = members.get("prefetch", _NULL)
+    return members, _object(members.get("context", _NULL)), {} if prefetch == _NULL else _object(prefetch)
+
+
+def _shortest(members: Members) -> int:
+    """How long an object is if it is written without blanks and escapes: then each member once leaves no room for another."""
+    return 1 + sum(len(key) + 4 + len(value) for key, value in members.items())
+
+
+def _object(raw: bytes | Raw) -> Members:
     """The members of a JSON object, undecoded; refuses one that names a member twice.
 
     The values are not parsed again for this: their lengths are known, so it steps from key to key. A member named twice leaves one value
     of another length, or a key seen before.
     """
     members = _members.decode(raw)
-    if len(raw) == 1 + sum(len(key) + 4 + len(value) for key, value in members.items()):
-        return members  # written without blanks and escapes: each member once leaves no room for another
+    if len(raw) == _shortest(members):
+        return members
     text, at, seen = bytes(raw), 0, set()
     for _ in members:
         match = _MEMBER.match(text, at)

@@ -27,6 +27,8 @@ class Thresholds:
     aki: Table
     reassurance: Table
     phosphate: Table
+    product: Table
+    infant: Table
     mask_days: Table
     mask_above: Table
     dose: Table

@@ -6,6 +6,7 @@ from .errors import ContentError, Fault, MappingError
 from .facts import REASONS, Dose, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
 from .loading import load_mappings
 from .mappings import Mappings, Row
+from .ranges import years_between
 from .readers import read_facts
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "load_mappings",
     "paired",
     "read_facts",
+    "years_between",
 ]

@@ -31,9 +31,21 @@ COMPONENTS = {
     "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D",
     "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
     "ph": r"^pH of ",
+    "total_protein": r"^Protein \[",
+    "triglycerides": r"^Triglyceride \[",
+    "bilirubin": r"^Bilirubin\.total \[",
 }
 OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
 UNIT_PROPERTY = {"mass": re.compile(r"^[munp]?g/"), "molar": re.compile(r"mol/|eq/"), "activity": re.compile(r"^(U|\[IU\]|[un]?kat)/")}
+
+# Imaging whose pitfalls depend on what exactly is imaged: what the LOINC name of an order says for each exam.
+EXAMS = {
+    "dxa-spine": r"^DXA Lumbar spine",
+    "dxa-hip": r"^DXA (Hip|Femur)",
+    "dxa-forearm": r"^DXA Radius and Ulna",
+    "bone-scan-whole-body": r"^NM Whole body Bone",
+    "parathyroid": r"\bParathyroid\b",
+}
 
 _DIHEDRAL = (
     (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
@@ -120,7 +132,18 @@ def name_fits_analyte(row: Row) -> Iterator[str]:
         yield f"the name says {said}, the row says property:{written or '(nothing)'}"
 
 
-ROW_CHECKS: tuple[Callable[[Row], Iterator[str]], ...] = (check_digit, code_shape, text_and_source, name_fits_analyte)
+def name_fits_exam(row: Row) -> Iterator[str]:
+    """The exam of an imaging order is one that is known, and for LOINC the one that its name says."""
+    exams = {a.removeprefix("exam:") for a in row.attributes if a.startswith("exam:")}
+    yield from (f"exam {exam!r} is none of {', '.join(EXAMS)}" for exam in sorted(exams - EXAMS.keys()))
+    if row.system != LOINC or row.kind != "order" or row.concept != "img-metabolic" or row.use == "provisional":
+        return
+    said = {exam for exam, pattern in EXAMS.items() if re.search(pattern, row.display)}
+    yield from (f"the name {row.display!r} is not of exam {exam!r}" for exam in sorted(exams & EXAMS.keys() - said))
+    yield from (f"the name {row.display!r} is of exam {exam!r}, the row does not say exam:{exam}" for exam in sorted(said - exams))
+
+
+ROW_CHECKS: tuple[Callable[[Row], Iterator[str]], ...] = (check_digit, code_shape, text_and_source, name_fits_analyte, name_fits_exam)
 
 
 def claimed_twice(rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:

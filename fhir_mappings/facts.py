@@ -114,8 +114,8 @@ class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
-    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast). `dose` is the daily dose of a drug;
-    None: not said.
+    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast, exam), and `drug:` with each
+    medication category of a drug. `dose` is the daily dose of a drug; None: not said.
     """
 
     id: str
@@ -137,6 +137,7 @@ class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
+    `since` is when it was begun, prescribed or given (None: unknown); of a prescription that is over, `last` is only when it would have run out.
     `dose` is the daily dose (of an administration: the dose given); None: not said.
     """
 
@@ -147,6 +148,7 @@ class Exposure(Struct, frozen=True, gc=False):
     display: str = ""
     last: Moment | None = None
     dose: Dose | None = None
+    since: Moment | None = None
 
 
 class Report(Struct, frozen=True, gc=False):
@@ -237,6 +239,7 @@ class Facts(Struct, frozen=True, gc=False):
     orders: tuple[Order, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     reports: tuple[Report, ...] = ()
+    resulted: Mapping[str, Moment | None] = field(default_factory=dict)  # recognised tests without a number that have a result, with when
     encounter: Encounter | None = None
     specialties: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()

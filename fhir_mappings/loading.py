@@ -285,7 +285,8 @@ class _Catalog:
 
     def _order(self, row: Row) -> OrderCode:
         if row.kind == "medication":
-            return OrderCode(frozenset({_attribute(row, "order")}), attributes=row.attributes, display=row.display)
+            drug = frozenset({f"drug:{row.concept}"})
+            return OrderCode(frozenset({_attribute(row, "order")}), attributes=row.attributes | drug, display=row.display)
         if row.kind == "order" and row.concept != "panel":
             return OrderCode(frozenset({row.concept}), region=_attribute(row, "region"), attributes=row.attributes, display=row.display)
         members = [a.removeprefix("member:") for a in row.attributes if a.startswith("member:")]

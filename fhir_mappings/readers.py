@@ -115,6 +115,7 @@ class _Reading:
     orders: list[Order] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    resulted: dict[str, Moment | None] = field(default_factory=dict)
     encounters: list[tuple[bool, Encounter]] = field(default_factory=list)
     specialties: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -137,10 +138,11 @@ class _Reading:
             return
         self._tell_next(whole)
         for entry in whole.entry or ():
-            if isinstance(entry.resource, wire.Bundle):
-                self._open_pieces(list(self._entries(entry.resource, 1)), draft)
-            elif entry.resource is not None:
-                self._keep(entry.resource, entry.full_url or "", draft)
+            resource = entry.resource
+            if type(resource) is wire.Bundle:
+                self._open_pieces(list(self._entries(resource, 1)), draft)
+            elif resource is not None:
+                self._keep(resource, entry.full_url or "", draft)
 
     def _open_pieces(self, waiting: list[tuple[bytes, str, int]], draft: bool) -> None:
         while waiting:
@@ -177,22 +179,18 @@ class _Reading:
                 yield entry.resource, entry.full_url if isinstance(entry.full_url, str) else "", depth + 1
 
     def _keep(self, resource: Any, url: str, draft: bool) -> None:
-        if type(resource) is wire.OperationOutcome:
-            if any(issue.severity in ("error", "fatal") for issue in resource.issue or ()):
-                self.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
-            return
         item = _Item(resource, draft)
         kind = type(resource)
-        if kind in REFERRED_TO:
-            self.targets.append((item, url))
         if kind in READERS:
             self.items.append(item)
-        elif kind is wire.PractitionerRole:
-            _practitioner_role(resource, self)
+        if kind in REFERRED_TO:
+            self.targets.append((item, url))
         elif kind is wire.Patient:
             self.patients.append(item)
             if resource.id == self.patient_id and url:
                 self.own_urls.add(url)
+        elif kind in OTHERS:
+            OTHERS[kind](item, self)
 
     def _unreadable(self, body: bytes, error: Exception) -> None:
         """Tell of a resource that does not have the shape of its type, with its analyte and time where they can still be seen."""
@@ -247,6 +245,7 @@ class _Reading:
             orders=_distinct(self.orders),
             exposures=_distinct(self.exposures),
             reports=_distinct(self.reports),
+            resulted=dict(sorted(self.resulted.items())),
             encounter=max(self.encounters, key=lambda pair: (pair[0], pair[1].resource))[1] if self.encounters else None,
             specialties=frozenset(self.specialties),
             problems=_distinct(self.problems),
@@ -448,7 +447,13 @@ def _patient(item: _Item, reading: _Reading) -> None:
     reading.patient = Patient(resource.id, born, sex, bool(resource.deceased_boolean or resource.deceased_date_time))
 
 
-def _practitioner_role(resource: wire.PractitionerRole, reading: _Reading) -> None:
+def _outcome(item: _Item, reading: _Reading) -> None:
+    if any(issue.severity in ("error", "fatal") for issue in item.resource.issue or ()):
+        reading.problem("OperationOutcome", "issue", "incomplete-bundle", "the sender reports an error")
+
+
+def _practitioner_role(item: _Item, reading: _Reading) -> None:
+    resource: wire.PractitionerRole = item.resource
     for concept in each(resource.specialty):
         for coding in codings(concept):
             known = reading.mappings.context.get((coding.system or "", coding.code or ""), "")
@@ -499,10 +504,15 @@ def _observation(item: _Item, reading: _Reading) -> None:
 def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation) -> None:
     """Read one coded value: the Observation's own, or that of a component."""
     result, code = _result_of(source.code, reading, item)
-    if result is None:
-        if source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
-            reading.pass_over("Observation", source.code)
-        return
+    if result is not None:
+        _mapped_value(source, item, reading, observation, result, code)
+    elif source.value_codeable_concept is None or not _pregnancy(source, item, reading, observation):
+        reading.pass_over("Observation", source.code)
+
+
+def _mapped_value(
+    source: wire.Observation | wire.Component, item: _Item, reading: _Reading, observation: wire.Observation, result: ResultCode, code: Coding
+) -> None:
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
 
@@ -526,7 +536,8 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
         reading.problem(item.name, "code", "excluded", result.excluded, category=result.analyte, when=when)
         return
     if not analyte.factors:
-        _pregnancy(source, item, reading, observation)
+        if not _pregnancy(source, item, reading, observation):
+            _resulted(source, reading, observation, analyte.id, when)
         return
     status = observation.status or ""
     if status not in USABLE and status not in PRELIMINARY:
@@ -542,6 +553,15 @@ def _value(source: wire.Observation | wire.Component, item: _Item, reading: _Rea
         refuse("effective", "future")
     else:
         _lab(source, item, reading, observation, result, code, analyte, when, refuse)
+
+
+def _resulted(source: wire.Observation | wire.Component, reading: _Reading, observation: wire.Observation, analyte: str, when: Moment | None) -> None:
+    """Note that a test whose result is no number was done: of several the newest. What it found is not read."""
+    if (observation.status or "") not in USABLE | PRELIMINARY or source.data_absent_reason is not None:
+        return
+    known = reading.resulted.get(analyte)
+    if analyte not in reading.resulted or (when is not None and (known is None or when.until > known.until)):
+        reading.resulted[analyte] = when
 
 
 KNOWN_STATUS = frozenset({"registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown"})
@@ -810,7 +830,7 @@ def _medication_request(item: _Item, reading: _Reading) -> None:
     ended = reading.moment(valid.end, exact=False) if valid else None
     if ended is None and authored is not None:
         ended = Moment(authored.at, authored.until + PRESCRIPTION)
-    _exposure(item, reading, resource.status or "", ended)
+    _exposure(item, reading, resource.status or "", ended, authored)
 
 
 def _medication_statement(item: _Item, reading: _Reading) -> None:
@@ -821,7 +841,8 @@ def _medication_statement(item: _Item, reading: _Reading) -> None:
     status = resource.status or ""
     if period is not None and period.end and ended is not None and ended.until < reading.now and status in TAKING:
         status = "completed"
-    _exposure(item, reading, status, ended)
+    since = reading.moment((period.start if period else None) or resource.effective_date_time, exact=False)
+    _exposure(item, reading, status, ended, since)
 
 
 def _medication_administration(item: _Item, reading: _Reading) -> None:
@@ -834,10 +855,11 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
         reading,
         "in-progress" if resource.status == "in-progress" else "completed" if resource.status in (None, "completed", "stopped") else "not-done",
         reading.moment(text),
+        reading.moment(period.start if period is not None and period.start else text),
     )
 
 
-def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) -> None:
+def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None, since: Moment | None) -> None:
     if status not in TAKEN:
         return
     concept = _drug_concept(item.resource, item, reading)
@@ -853,7 +875,8 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         found |= more
     for category in found:
         assert first is not None
-        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last, _dose(item.resource)))
+        code = f"{first.system}|{first.code}"
+        reading.exposures.append(Exposure(category, item.name, code, active, text_of(concept), last, _dose(item.resource), since))
     if not found:
         reading.pass_over(kind, concept)
         if not _names_its_substance(concept) and (active or last is None or last.until > reading.now - PRESCRIPTION):
@@ -998,4 +1021,9 @@ READERS: dict[type, Callable[[_Item, _Reading], None]] = {
     wire.DiagnosticOrder: _service_request,
     wire.DiagnosticReport: _diagnostic_report,
     wire.Encounter: _encounter,
+}
+# Not about the patient: noted while the input is unpacked, whoever the subject is.
+OTHERS: dict[type, Callable[[_Item, _Reading], None]] = {
+    wire.PractitionerRole: _practitioner_role,
+    wire.OperationOutcome: _outcome,
 }

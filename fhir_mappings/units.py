@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from .checks import property_of
 from .mappings import Analyte, Mappings, ResultCode
@@ -29,8 +29,7 @@ class UnitError(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """A quantity understood: its value in the canonical unit, the UCUM unit it came in, and how it was shown."""
 
     value: Decimal

@@ -17,12 +17,13 @@ from typing import Any
 from fhir_mappings import ContentError, Fault, Mappings, load_mappings
 
 from ..findings import TEXTS, VOCABULARY
-from ..pitfalls.engine import Engine, names_in
+from ..pitfalls.engine import Engine, Rule, names_in, rule_of
 from ..pitfalls.loading import arbitration_from, interpolated, load_pitfalls, read_pitfalls, read_toml, shape_faults, validator
 from ..pitfalls.model import Arbitration, Governance, Line, Pitfall, Source
 from ..pitfalls.versions import FILE as VERSIONS
 from ..pitfalls.versions import locked, version_faults
 from ..prefetch import Needs, templates
+from ..request import HOOKS
 from ..thresholds import Thresholds, thresholds_from
 
 FOLDER = files(__name__)
@@ -44,7 +45,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything that decides which cards a request gets. Immutable; swapped whole. `digest` names it in logs and decisions."""
+    """Everything that decides which cards a request gets. Immutable; swapped whole. `digest` names it in logs and decisions.
+
+    `rules` are the pitfalls that are evaluated on each hook: active ones, and those in shadow.
+    """
 
     mappings: Mappings
     thresholds: Thresholds
@@ -55,12 +59,9 @@ class Content:
     orderables: Mapping[str, Mapping[str, Any]]
     governance: Governance
     engine: Engine
+    rules: Mapping[str, tuple[Rule, ...]]
     digest: str
     base_url: str = "http://127.0.0.1:8000"
-
-    def pitfalls_for(self, hook: str) -> tuple[Pitfall, ...]:
-        """The pitfalls that are evaluated on a hook: active ones, and those in shadow."""
-        return tuple(pitfall for pitfall in self.pitfalls if hook in pitfall.hooks and pitfall.status in ("active", "shadow"))
 
 
 def load_content(site: Path | None = None, *, codes_only: bool = False) -> Content:
@@ -77,14 +78,21 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
     thresholds = _thresholds(own, faults)
     if mappings is None:
         raise ContentError(faults)
+    arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
     pitfalls = load_pitfalls(
-        FOLDER / "pitfalls", "content/pitfalls", mappings=mappings, overrides=overrides, orderables=orderables, versions=versions, faults=faults
+        FOLDER / "pitfalls",
+        "content/pitfalls",
+        mappings=mappings,
+        overrides=overrides,
+        orderables=orderables,
+        versions=versions,
+        scope=arbitration.scope,
+        faults=faults,
     )
     pitfalls = _site_pitfalls(own, pitfalls, faults)
     if faults:
         raise ContentError(faults)
-    arbitration = arbitration_from(read_toml(FOLDER / "arbitration.toml", "content/arbitration.toml", faults))
-    engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.scope, *arbitration.silence])
+    engine = Engine([*(e for p in pitfalls for e in p.expressions), *arbitration.silence])
     return Content(
         mappings=mappings,
         thresholds=thresholds,
@@ -95,6 +103,7 @@ def load_content(site: Path | None = None, *, codes_only: bool = False) -> Conte
         orderables=orderables,
         governance=Governance(**read_toml(FOLDER / "governance.toml", "content/governance.toml", faults)),
         engine=engine,
+        rules={hook: tuple(rule_of(pitfall) for pitfall in _evaluated(pitfalls, hook)) for hook in HOOKS},
         digest=_digest(mappings, site),
     )
 
@@ -218,7 +227,7 @@ def _services(pitfalls: tuple[Pitfall, ...], arbitration: Arbitration, mappings:
     services = {}
     for file in sorted((FOLDER / "services").iterdir(), key=lambda f: f.name):
         document = read_toml(file, f"content/services/{file.name}", faults)
-        needs = needs_of((p for p in pitfalls if document["hook"] in p.hooks and p.status in ("active", "shadow")), arbitration)
+        needs = needs_of(_evaluated(pitfalls, document["hook"]), arbitration)
         services[document["id"]] = Service(
             id=document["id"],
             hook=document["hook"],
@@ -230,9 +239,13 @@ def _services(pitfalls: tuple[Pitfall, ...], arbitration: Arbitration, mappings:
     return services
 
 
+def _evaluated(pitfalls: Iterable[Pitfall], hook: str) -> Iterable[Pitfall]:
+    return (pitfall for pitfall in pitfalls if hook in pitfall.hooks and pitfall.status in ("active", "shadow"))
+
+
 def needs_of(pitfalls: Iterable[Pitfall], arbitration: Arbitration) -> Needs:
     """What the conditions of these pitfalls must see: analytes and resources, told by the findings they name."""
-    expressions = [*(e for pitfall in pitfalls for e in pitfall.expressions), *arbitration.scope, *arbitration.silence]
+    expressions = [*(e for pitfall in pitfalls for e in pitfall.expressions), *arbitration.silence]
     found = [VOCABULARY[name] for expression in expressions for name in names_in(expression)]
     return Needs(
         analytes=frozenset(analyte for finding in found for analyte in finding.analytes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from fhir_mappings import Facts, Mappings, Order
@@ -15,11 +15,39 @@ from .state import State
 from .texts import TEXTS
 from .vocabulary import VOCABULARY, Finding
 
-__all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
+__all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
 # What is ordered to repeat a value that is not ordered by its own name.
 ORDERED_AS = {"egfr": "creatinine", "calcium_adjusted": "calcium_total"}
+# The lists of analytes that a suggestion may propose one by one (`add_lacking`).
+LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
+    "baseline": lambda state: state.baseline.lacking,
+    "kdigo": lambda state: state.kdigo_lacking,
+    "brain": lambda state: state.brain.lacking,
+    "unusable": lambda state: tuple(dict.fromkeys(ORDERED_AS.get(value.analyte, value.analyte) for value in state.unusable)),
+}
+
+
+def _not_for_another_reason(state: State, found: Iterable[Order]) -> tuple[Order, ...]:
+    return tuple(order for order in found if orders.about_calcification(state.chart, order, unstated=True))
+
+
+# The lists of orders that a suggestion may delete (`delete` of a pitfall's suggestion).
+DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
+    "drug": lambda state: state.questioned_drugs,
+    "binder": lambda state: state.questioned_binders,
+    "drug_for_a_level": lambda state: tuple(order for order in state.questioned_drugs if order.categories & orders.FOR_A_LEVEL),
+    "active_vitamin_d": lambda state: state.active_vitamin_d_tests,
+    "workup": lambda state: state.workup_tests,
+    "extended": lambda state: state.extended_tests,
+    "pth_vitamin_d": lambda state: tuple(order for order in state.extended_tests if order.categories <= {"lab-pth", "lab-vitd125"}),
+    "calciphylaxis_drug": lambda state: state.calciphylaxis.harmful,
+    "dxa_spine": lambda state: _not_for_another_reason(state, state.exams.dxa_spine),
+    "bone_scan": lambda state: _not_for_another_reason(state, state.exams.bone_scan),
+    "parathyroid": lambda state: _not_for_another_reason(state, state.exams.parathyroid),
+    "contrast_ct": lambda state: _not_for_another_reason(state, state.exams.contrast_ct),
+}
 
 
 class Findings:
@@ -30,41 +58,36 @@ class Findings:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._known: dict[str, bool | float] = {}
-        self._unknown: dict[str, str] = {}
+        self._told: dict[str, bool | float | str] = {}  # a string is the reason why a finding is unknown
         self._asked: set[str] = set()
 
     def get(self, name: str) -> bool | float | None:
         """The value of a finding (bool or float), or None while it is unknown."""
-        family = name.partition(".")[0]
-        if family not in self._asked:
+        value = self._told.get(name)
+        if value is None and (family := name.partition(".")[0]) not in self._asked:
             self._work_out(family)
-        return self._known.get(name)
+            value = self._told.get(name)
+        return None if isinstance(value, str) else value
 
     def _work_out(self, family: str) -> None:
         self._asked.add(family)
-        for name, value in FAMILIES[family](self.state):
-            if isinstance(value, str):
-                self._unknown[name] = value
-            else:
-                self._known[name] = value
+        self._told.update(FAMILIES[family](self.state))
 
-    def _work_out_all(self) -> None:
+    def _all(self) -> Mapping[str, bool | float | str]:
         for family in FAMILIES:
             if family not in self._asked:
                 self._work_out(family)
+        return self._told
 
     @property
     def values(self) -> Mapping[str, bool | float]:
         """Every known finding."""
-        self._work_out_all()
-        return self._known
+        return {name: value for name, value in self._all().items() if not isinstance(value, str)}
 
     @property
     def unknown(self) -> Mapping[str, str]:
         """Every other finding, and why it is unknown."""
-        self._work_out_all()
-        return self._unknown
+        return {name: value for name, value in self._all().items() if isinstance(value, str)}
 
     def text(self, name: str) -> str:
         """The words behind an interpolation name of `TEXTS`; '' when there is nothing to print."""
@@ -72,19 +95,11 @@ class Findings:
 
     def orders(self, name: str) -> tuple[Order, ...]:
         """The orders that a suggestion may delete, by list name."""
-        if name == "drug":
-            return self.state.questioned_drugs
-        if name == "drug_for_a_level":
-            return tuple(order for order in self.state.questioned_drugs if order.categories & orders.FOR_A_LEVEL)
-        if name == "active_vitamin_d":
-            return orders.deletable(self.state.chart, self.state.active_vitamin_d_tests)
-        return orders.deletable(self.state.chart, self.state.workup_tests if name == "workup" else self.state.extended_tests)
+        return orders.deletable(self.state.chart, DELETABLE[name](self.state))
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""
-        if name == "unusable":
-            return tuple(dict.fromkeys(ORDERED_AS.get(value.analyte, value.analyte) for value in self.state.unusable))
-        return self.state.baseline.lacking if name == "baseline" else self.state.kdigo_lacking
+        return LACKING[name](self.state)
 
 
 def find(

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
-from fhir_mappings import Facts, History, Lab, Mappings, Order, Problem, paired
+from fhir_mappings import Facts, History, Lab, Mappings, Order, Problem, paired, years_between
 
 from ..thresholds import Thresholds
 
@@ -52,6 +52,7 @@ class Chart:
     in_play: tuple[Order, ...] = ()
     incomplete: frozenset[str] = frozenset()
     _fresh: dict[str, Lab | None] = field(default_factory=dict)
+    _proven: dict[str, Lab | None] = field(default_factory=dict)
     adjusted: dict[int, tuple[Lab | None, Lab | None]] = field(default_factory=dict)  # what `calcium.adjusted_of` has computed
 
     @property
@@ -75,9 +76,11 @@ class Chart:
         """The newest usable value if it is fresh for this setting; it may still be preliminary, or only a bound."""
         if analyte not in self._fresh:
             lab = self.newest(analyte)
-            limit = self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
-            self._fresh[analyte] = lab if lab is not None and lab.when.until >= limit else None
+            self._fresh[analyte] = lab if lab is not None and lab.when.until >= self._fresh_since(analyte) else None
         return self._fresh[analyte]
+
+    def _fresh_since(self, analyte: str) -> datetime:
+        return self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
 
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
         """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
@@ -87,7 +90,7 @@ class Chart:
         newest = self.fresh(analyte)
         if newest is None or (newest.final and not newest.conflicting):
             return () if newest is None else (newest,)
-        limit = self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
+        limit = self._fresh_since(analyte)
         earlier = [lab for lab in reversed(self.labs(analyte)) if lab is not newest and lab.final and lab.when.until >= limit]
         return newest, *(earlier[:1] if not newest.final else [lab for lab in earlier if lab.conflicting])
 
@@ -111,10 +114,11 @@ class Chart:
 
     def proven(self, analyte: str) -> Lab | None:
         """The newest value if reassurance may rest on it: fresh for certain, final, and not overtaken by a value that could not be used."""
-        lab = self.fresh(analyte)
-        if lab is None or not lab.final or self.blocked(analyte) is not None:
-            return None
-        return lab if lab.when.at >= self.ago(self.thresholds.fresh_days(analyte, self.inpatient)) else None
+        if analyte not in self._proven:
+            lab = self.fresh(analyte)
+            proven = lab is not None and lab.final and lab.when.at >= self._fresh_since(analyte) and self.blocked(analyte) is None
+            self._proven[analyte] = lab if proven else None
+        return self._proven[analyte]
 
     def paired_with(self, lab: Lab, analyte: str, hours: Decimal) -> Lab | None:
         """The value of `analyte` drawn together with `lab` (same specimen first, then the nearest within `hours`), or None."""
@@ -129,14 +133,19 @@ class Chart:
         if born is None:
             return None
         day = on or self.now.date()
-        return tuple(day.year - b.year - ((day.month, day.day) < (b.month, b.day)) for b in (born[1], born[0]))  # type: ignore[return-value]
+        return years_between(born[1], day), years_between(born[0], day)
+
+    def age_days(self) -> tuple[int, int] | None:
+        """Youngest and oldest age in days that the birth date allows; None when it is unknown."""
+        born = self.facts.patient.born
+        return None if born is None else ((self.now.date() - born[1]).days, (self.now.date() - born[0]).days)
 
     def records(self, *categories: str) -> tuple[History, ...]:
         """The records of history categories that count: those not said to be over, and all of a category whose past counts too."""
         histories = self.facts.histories
-        present = [name for name in categories if name in histories]
-        if not present:
+        if histories.keys().isdisjoint(categories):
             return ()  # as for nearly every question that is asked
+        present = (name for name in categories if name in histories)
         return tuple(record for name in present for record in histories[name] if record.active or self.mappings.histories[name].resolved_counts)
 
     def has(self, *categories: str) -> bool:

@@ -13,14 +13,13 @@ from . import kidney as kidney_module
 from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .kidney import Kidney
+from .phosphate import artefact_clues
 from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
-
-
-# What must be proven before a card may say that a test of active vitamin D adds little (items 1-6 and 11 of the specification's gate, and what
-# no reassuring card may overlook: an abnormal value within the year, a site that forbids reassurance).
+# What must be proven before a card may question a test of active vitamin D, beside undisturbed results: unlike a card that speaks for a local
+# cause, it may be given beside a drug that can hide an abnormality, an abnormal ALP or PTH, and several sites.
 FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
 
 
@@ -44,8 +43,7 @@ def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
 
 def proven_for_vitamin_d(state: Proof) -> bool:
     """Whether calcium, phosphate and kidney function are proven normal, as far as a test of active vitamin D depends on them."""
-    apart_from = ITEMS.keys() - FOR_VITAMIN_D
-    return proven(state, apart_from) and not pregnant(state.chart) and not critically_ill(state.chart)
+    return proven(state, apart_from=ITEMS.keys() - FOR_VITAMIN_D) and not _disturbed(state.chart, state.calcium)
 
 
 def check(state: Proof) -> Mapping[str, str]:
@@ -102,16 +100,26 @@ def _paired(chart: Chart, calcium: Calcium) -> str:
     return ""
 
 
-def _confounder(chart: Chart, calcium: Calcium) -> str:
+def _disturbed(chart: Chart, calcium: Calcium) -> str:
+    """Name what makes it doubtful that a calcium or phosphate in range is what it seems, or ''."""
     if calcium.discordant:
         return "calcium measures disagree"
     phosphate = chart.newest("phosphate")
     if shift(chart, phosphate):
         return "a condition that shifts phosphate"
+    if phosphate is not None and any(artefact_clues(chart, phosphate)):
+        return "a clue that phosphate may be an artefact of the assay"
     if critically_ill(chart):
         return "critical illness"
     if pregnant(chart):
         return "pregnancy, or within six weeks of it"
+    return ""
+
+
+def _confounder(chart: Chart, calcium: Calcium) -> str:
+    disturbed = _disturbed(chart, calcium)
+    if disturbed:
+        return disturbed
     drugs = masking_drugs(chart)
     if drugs:
         return f"masking drug: {', '.join(sorted({drug.category for drug in drugs}))}"
@@ -133,6 +141,22 @@ def _other_labs(chart: Chart) -> str:
     if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
         return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
     return ""
+
+
+def proven_but_alp(state: Proof) -> bool:
+    """Whether every item but that of ALP is proven, and ALP, where it is known, is at most three times its upper limit (and above 30).
+
+    Bone formation after a neurologic injury raises ALP; a low one may mean hypophosphatasia, and is never let through.
+    """
+    return proven(state, apart_from=("alp",)) and (not _alp(state.chart) or _alp_mildly_high(state.chart))
+
+
+def _alp_mildly_high(chart: Chart) -> bool:
+    lab, table = _present(chart, "alp"), chart.thresholds.reassurance
+    if not isinstance(lab, Lab) or lab.comparator or lab.value <= table["alp_min"]:
+        return False
+    high = lab.limits.high if lab.limits else None
+    return high is not None and lab.value <= table["alp_times_upper"] * high
 
 
 def _alp(chart: Chart) -> str:

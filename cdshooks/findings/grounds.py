@@ -24,7 +24,21 @@ WITH_CALCIUM = ("lookback_days.recent_pth", "pair_hours.calcium_pth", *ABNORMAL_
 UNUSABLE = ("lookback_days.stale", "egfr.g3a", *ESTIMATED)
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
+SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
+DISTURBED = ("phosphate.clue_hours", "phosphate.total_protein", "phosphate.triglycerides", "phosphate.bilirubin", "phosphate.amphotericin_hours")
+DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
+PRODUCT = (
+    "product.adult",
+    "product.child",
+    "product.adult_from_years",
+    "product.child_from_years",
+    "pair_hours.calcium_phosphate",
+    *ADJUSTMENT,
+    *DOUBT,
+)
+
 THRESHOLDS: Mapping[str, tuple[str, ...]] = {
+    "patient.under_40": ("phosphate.tumoral_age",),
     "calcification.recent_record": ("lookback_days.view_condition",),
     "calcification.arterial_before_50": ("reassurance.arterial_calcification_age",),
     "calcium.critical": CRITICAL,
@@ -34,6 +48,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
     "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
     "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
+    "calcium.in_range": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
     "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
@@ -42,6 +57,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "pth.not_suppressed": WITH_CALCIUM,
     "pth.same_day_as_calcium": WITH_CALCIUM,
     "pth.context_known": ("pair_hours.calcium_pth",),
+    "vitamin_d.stores_known": ("lookback_days.pending_order",),
     "drug.biotin": ("lookback_days.biotin",),
     "drug.biotin_interferes": ("lookback_days.biotin", "dose.biotin_mg", *CATEGORY),
     "drug.raises_calcium": ("mask_days.thiazide", "mask_days.lithium"),
@@ -50,7 +66,21 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "results.contradictory": UNUSABLE,
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
-    "phosphate.shifted": ("phosphate.shift_hours",),
+    "phosphate.shifted": SHIFT,
+    "phosphate.artefact_clue": DISTURBED,
+    "phosphate.in_doubt": DOUBT,
+    "phosphate.lowered": (*SHIFT, "phosphate.insulin_hours"),
+    "product.high": PRODUCT,
+    "product.severe": ("product.severe", *PRODUCT),
+    "product.preliminary": PRODUCT,
+    "product.recent_for_view": ("lookback_days.view_value", *PRODUCT),
+    "infant.in_cmv_window": ("infant.cmv_window_days",),
+    "infant.cmv_test_known": ("lookback_days.pending_order",),
+    "brain.in_pregnancy": ("lookback_days.pregnancy",),
+    "brain.labs_requested": ("lookback_days.pending_order",),
+    "heritable.any": ("reassurance.arterial_calcification_age", "reassurance.adult_years"),
+    "heritable.child_skin": ("reassurance.adult_years",),
+    "heritable.early_arterial": ("reassurance.arterial_calcification_age",),
     "egfr.known": ESTIMATED,
     "egfr.below_60": ("egfr.g3a", *ESTIMATED),
     "ckd.g3a_or_worse": CATEGORY,
@@ -61,6 +91,11 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "imaging.of_site": ("lookback_days.imaging",),
     "imaging.of_site_preliminary": ("lookback_days.imaging",),
     "calciphylaxis.setting": CATEGORY,
+    "calciphylaxis.recent_sign": ("lookback_days.view_condition",),
+    "history.neurologic_recent": ("lookback_days.neurologic_injury",),
+    "exam.dxa_spine": ("lookback_days.pending_order",),
+    "exam.spine_obscured": ("lookback_days.dxa_contrast", "lookback_days.dxa_calcium"),
+    "exam.bone_scan": ("lookback_days.calcification_recent",),
     "order.extended_for_calcification": ("lookback_days.calcification_recent",),
     "order.workup_for_calcification": ("lookback_days.calcification_recent",),
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
@@ -76,6 +111,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         "dose",
         "ionised_fraction",
         "phosphate.shift_hours",
+        *DISTURBED,
         "lookback_days.critical_illness",
         "lookback_days.pregnancy",
         "albumin.reported_adjusted_differs",
@@ -83,6 +119,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     ),
     "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
     "checklist.alp": ("reassurance.alp_min",),
+    "minerals.normal_but_alp": ("reassurance.alp_min", "reassurance.alp_times_upper"),
     "checklist.no_recent_abnormal": ("lookback_days.abnormal_minerals",),
     "checklist.site": ("reassurance.arterial_calcification_age",),
 }
@@ -91,6 +128,7 @@ CHECKLIST = tuple(name for name in VOCABULARY if name.startswith("checklist."))
 MADE_OF: Mapping[str, tuple[str, ...]] = {
     "minerals.normal_confirmed": CHECKLIST,
     "minerals.normal_but_multifocal": tuple(name for name in CHECKLIST if name != "checklist.single_site"),
+    "minerals.normal_but_alp": ("minerals.normal_but_alp", *(name for name in CHECKLIST if name != "checklist.alp")),
     "minerals.normal_enough_for_vitamin_d": (*(f"checklist.{item}" for item in sorted(FOR_VITAMIN_D)), "checklist.no_confounder"),
 }
 
@@ -99,7 +137,16 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset(
+    {
+        "brain.in_pregnancy",
+        "checklist.no_confounder",
+        "checklist.kidney",
+        "history.immobile",
+        "history.neurologic_recent",
+        "history.paralysis",
+    }
+)
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

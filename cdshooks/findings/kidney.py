@@ -205,6 +205,8 @@ def _measured_stage(chart: Chart, low: list[tuple[datetime, Decimal]]) -> str:
 
 
 def _coded_stage(chart: Chart) -> str:
+    if not chart.has(*CODED_STAGE):
+        return ""
     coded = [stage for category, stage in CODED_STAGE.items() if chart.has(category)]
     return max(coded, key=STAGES.index, default="")
 

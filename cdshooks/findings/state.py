@@ -9,10 +9,16 @@ from fhir_mappings import Order
 
 from . import checklist, orders, scope
 from .baseline import Baseline, read_baseline
+from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
 from .childhood import Childhood, read_childhood
+from .exams import Exams, read_exams
+from .heritable import patterns
+from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
+from .phosphate import Phosphate, read_phosphate
+from .product import Product, read_product
 from .pth import Biotin, WithCalcium, read_biotin, with_high_calcium
 from .scope import Calcification
 from .unusable import Unusable, read_unusable
@@ -50,8 +56,33 @@ class State:
         return read_childhood(self.chart)
 
     @cached_property
+    def phosphate(self) -> Phosphate:
+        return read_phosphate(self.chart, self.kidney)
+
+    @cached_property
+    def product(self) -> Product | None:
+        return read_product(self.chart, self.phosphate)
+
+    @cached_property
     def calcification(self) -> Calcification:
         return scope.read_calcification(self.chart)
+
+    @cached_property
+    def brain(self) -> Brain:
+        return read_brain(self.chart, self.calcification)
+
+    @cached_property
+    def patterns(self) -> Mapping[str, bool]:
+        """The patterns of an inherited disorder, by name."""
+        return patterns(self.chart, self.calcification)
+
+    @cached_property
+    def calciphylaxis(self) -> Calciphylaxis:
+        return read_calciphylaxis(self.chart, self.kidney)
+
+    @cached_property
+    def exams(self) -> Exams:
+        return read_exams(self.chart, self.calcification)
 
     @cached_property
     def checklist(self) -> Mapping[str, str]:
@@ -75,6 +106,10 @@ class State:
         return orders.active_vitamin_d_tests(self.chart)
 
     @cached_property
+    def questioned_binders(self) -> tuple[Order, ...]:
+        return orders.questioned_binders(self.chart)
+
+    @cached_property
     def baseline(self) -> Baseline:
         return read_baseline(self.chart)
 
@@ -85,8 +120,8 @@ class State:
 
     @cached_property
     def requested_codes(self) -> frozenset[str]:
-        """The codes, as `system|code`, of what is being asked for."""
-        return orders.requested_codes(self.chart)
+        """The codes (`system|code`) of what is being asked for."""
+        return frozenset(order.code for order in orders.asked_for(self.chart))
 
     @cached_property
     def kdigo_lacking(self) -> tuple[str, ...]:

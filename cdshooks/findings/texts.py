@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
-from fhir_mappings import Lab
+from fhir_mappings import Lab, Order
 from fhir_mappings.ranges import expected_at
 
-from .chart import is_high
+from .calciphylaxis import SIGNS
 from .childhood import has_band
+from .heritable import WORDS
+from .phosphate import Clue
+from .product import Product
 from .scope import local_causes
 from .unusable import REASONS, Reading, Unusable
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from .state import State
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
+MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
 PHRASES = {
     "trauma": "prior injury",
     "tracheostomy": "prior tracheostomy",
@@ -67,8 +71,11 @@ def _speaking(state: State) -> Lab | None:
 
 
 def _measure(lab: Lab | None) -> str:
-    names = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
-    return names[lab.analyte] if lab is not None else ""
+    return MEASURE[lab.analyte] if lab is not None else ""
+
+
+def _unit(calcium: Lab) -> str:
+    return "mmol/L" if calcium.analyte == "calcium_ionised" else "mg/dL"
 
 
 def _cause(state: State) -> str:
@@ -138,18 +145,39 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
 
 
 def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
-    """The phosphate that speaks: a high one before the newest, which may be preliminary."""
+    """The phosphate that speaks: a high one, or else a low one, before the newest, which may be preliminary."""
 
     def text(state: State) -> str:
-        values = state.chart.for_danger("phosphate")
-        speaking = next((lab for lab in values if is_high(lab)), values[0] if values else None)
+        found = state.phosphate
+        speaking = next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
         return read(speaking) if speaking is not None else ""
 
     return text
 
 
-def _unit(lab: Lab) -> str:
-    return "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL"
+def _clues(read: Callable[[Clue], str], *, only_first: bool = False) -> Callable[[State], str]:
+    """The clues around the phosphate that speaks: a high one, or else a low one."""
+
+    def text(state: State) -> str:
+        found = state.phosphate
+        words = list(dict.fromkeys(read(clue) for clue in (found.clues if found.high else found.lowering)))
+        return "; ".join(words[:1] if only_first else words)
+
+    return text
+
+
+def _product(read: Callable[[Product], str]) -> Callable[[State], str]:
+    return lambda state: read(state.product) if state.product is not None else ""
+
+
+def _number(product: Product, value: Decimal, places: str) -> str:
+    # Cut, not rounded: a product just below a limit must not be printed as having reached it.
+    return f"{'at least ' if product.at_least else ''}{value.quantize(Decimal(places), ROUND_DOWN)}"
+
+
+def _product_si(state: State) -> str:
+    product = state.product
+    return _number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
 
 
 def _with_calcium(read: Callable[[Lab], str]) -> Callable[[State], str]:
@@ -250,6 +278,19 @@ def _drug(state: State) -> str:
     return state.questioned_drugs[0].label if state.questioned_drugs else ""
 
 
+def _sign(state: State) -> str:
+    return SIGNS[state.calciphylaxis.signs[0].category] if state.calciphylaxis.signs else ""
+
+
+def _sign_date(state: State) -> str:
+    moments = [moment for sign in state.calciphylaxis.signs[:1] if (moment := sign.onset or sign.recorded) is not None]
+    return moments[0].at.date().isoformat() if moments else "undated"
+
+
+def _labels(orders: Iterable[Order]) -> str:
+    return joined(order.label for order in orders if order.label)
+
+
 def _stage(state: State) -> str:
     return state.kidney.stage or ("on dialysis" if state.kidney.dialysis else "with a kidney transplant" if state.kidney.transplant else "")
 
@@ -274,11 +315,22 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.total_short": _bare("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
     "calcium.ionised": _of("calcium_ionised"),
+    "calcium.measures": lambda state: joined(f"{MEASURE[lab.analyte].lower()} {full(lab, _unit(lab))}" for lab in state.calcium.measures),
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
     "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
     "phosphate.date": _phosphate(day),
+    "phosphate.lower_limit": _phosphate(lambda lab: _plain(lab.limits.wide_low) if lab.limits else "not known"),
+    "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
+    "phosphate.clues": _clues(lambda clue: clue.told),
+    "product.value": _product(lambda product: _number(product, product.value, "0.1")),
+    "product.si": _product_si,
+    "product.draw": _product(lambda product: "same draw" if product.same_draw else "drawn within 24 hours"),
+    "product.measure": _product(lambda product: _measure(product.calcium)),
+    "product.calcium": _product(lambda product: full(product.calcium, "mg/dL")),
+    "product.phosphate": _product(lambda product: full(product.phosphate, "mg/dL")),
+    "product.date": _product(lambda product: day(product.phosphate)),
     "albumin.value": _of("albumin"),
     "creatinine.value": _of("creatinine"),
     "pth.value": _of("pth"),
@@ -310,10 +362,22 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "local.cause_date": _cause_date,
     "history.connective_tissue": lambda state: _display(state, "connective_tissue_disease"),
     "history.vascular_insufficiency": lambda state: _display(state, "vascular_insufficiency"),
+    "brain.lacking": lambda state: _titles(state, state.brain.lacking),
+    "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
+    "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
     "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
     "baseline.have": _have,
     "baseline.stale": lambda state: _titles(state, state.baseline.stale),
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),
+    "calciphylaxis.sign": _sign,
+    "calciphylaxis.sign_date": _sign_date,
+    "calciphylaxis.risk": lambda state: joined(state.calciphylaxis.risks),
+    "calciphylaxis.drug": lambda state: _labels(state.calciphylaxis.harmful),
+    "exam.dxa_spine": lambda state: _labels(state.exams.dxa_spine),
+    "exam.overlay": lambda state: joined(state.exams.overlays),
+    "exam.bone_scan": lambda state: _labels(state.exams.bone_scan),
+    "exam.parathyroid": lambda state: _labels(state.exams.parathyroid),
+    "exam.contrast_ct": lambda state: _labels(state.exams.contrast_ct),
 }

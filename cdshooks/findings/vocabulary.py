@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
+DISTURBING = ("total_protein", "triglycerides", "bilirubin")  # what can disturb the phosphate assay
 KIDNEY = ("creatinine", "egfr", "egfr_cystatin", "body_height")
-GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh")
+GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", *DISTURBING)
 RESULTS = (*CALCIUM, "phosphate", *KIDNEY)
 CHILDS = ("calcium_total", "calcium_adjusted", "phosphate", "alp", "pth", "albumin")
 CHART = ("patient", "conditions")
@@ -49,6 +50,7 @@ _ALL = (
     # The patient and the author
     _bool("patient.adult", "18 years or older for certain", resources=("patient",)),
     _number("patient.age", "completed years (the youngest that the birth date allows)", resources=("patient",)),
+    _bool("patient.under_40", "younger than 40 years, or possibly so", resources=("patient",)),
     _bool("patient.deceased", "the patient is recorded as dead", resources=("patient",)),
     _bool("care.comfort_only", "comfort care, hospice or terminal care is on record and active", resources=("conditions", "procedures")),
     _bool("author.metabolic_specialist", "the user is known to practise nephrology, endocrinology or clinical genetics", resources=("user-role",)),
@@ -60,8 +62,10 @@ _ALL = (
         resources=("conditions", "reports"),
     ),
     _bool("calcification.skin", "the calcification is of the skin or subcutis", resources=("conditions",)),
+    _bool("calcification.muscle_or_joint", "the calcification is in muscle or around a joint", resources=("conditions",)),
     _bool("calcification.leg_or_unknown", "the calcification is in a leg, or its site is not coded", resources=("conditions",)),
     _bool("calcification.multifocal", "calcification is recorded at several sites", resources=("conditions",)),
+    _bool("calcification.periarticular", "the calcification is coded at a joint", resources=("conditions",)),
     _bool("calcification.recent_record", "a calcification was recorded within 30 days", resources=("conditions",)),
     _bool("calcification.arterial_before_50", "arterial calcification in a patient who is, or may be, younger than 50", resources=CHART),
     # Calcium
@@ -72,9 +76,11 @@ _ALL = (
     _bool("calcium.high_uncertain", "calcium is high only before adjustment, or only by an adjustment that albumin makes unreliable", CALCIUM, CHART),
     _bool("calcium.low", "a fresh calcium is below its limit", CALCIUM, CHART),
     _bool("calcium.discordant", "calcium measures of one draw disagree", CALCIUM),
+    _bool("calcium.in_range", "every fresh measure of calcium is final and in range, and they agree", CALCIUM, CHART),
     _bool("calcium.borderline", "a calcium in range lies close to a limit", CALCIUM, CHART),
     _bool("calcium.recent_for_view", "the calcium that speaks is at most 14 days old", CALCIUM),
     _bool("pth.recent", "a usable PTH of the last 30 days is known", ("pth",)),
+    _bool("pth.known", "a fresh PTH is known", ("pth",)),
     _bool("pth.with_high_calcium", "a PTH within 30 days of the high calcium tells whether the calcium has suppressed it", ("pth", *CALCIUM), CHART),
     _bool("pth.suppressed", "that PTH is below its lower limit", ("pth", *CALCIUM), CHART),
     _bool("pth.not_suppressed", "that PTH is in range or high", ("pth", *CALCIUM), CHART),
@@ -90,7 +96,39 @@ _ALL = (
     _bool("phosphate.low", "fresh phosphate is below its limit", ("phosphate",), CHART),
     _bool("phosphate.borderline", "phosphate in range lies close to a limit", ("phosphate",), CHART),
     _bool("phosphate.evening_mild", "phosphate is mildly high and was drawn between 14:00 and 04:00", ("phosphate",)),
-    _bool("phosphate.shifted", "a condition that moves phosphate out of cells was there when it was drawn", ("phosphate",), ("conditions",)),
+    _bool(
+        "phosphate.shifted",
+        "a state that moves phosphate out of cells was there when the high phosphate was drawn, or phosphate was given before",
+        ("phosphate",),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "phosphate.artefact_clue",
+        "a paraprotein, high protein, triglycerides or bilirubin, or liposomal amphotericin B may have disturbed the assay of the high phosphate",
+        ("phosphate", *DISTURBING),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "phosphate.in_doubt",
+        "the high phosphate has a clue of an artefact or a shift, and neither long kidney disease nor an earlier high value shows that it is real",
+        ("phosphate", *DISTURBING, *KIDNEY),
+        (*CHART, *HISTORY, *DRUGS),
+    ),
+    _bool(
+        "phosphate.lowered",
+        "phosphate is low, and was drawn after insulin, in treated ketoacidosis or refeeding",
+        ("phosphate",),
+        (*CHART, *DRUGS),
+    ),
+    _bool(
+        "product.high",
+        "calcium x phosphate, drawn within 24 hours, reaches 55 mg2/dL2 (65 from 1 to 11 years); none under a year, or of a phosphate in doubt",
+        (*CALCIUM, "phosphate"),
+        (*CHART, *DRUGS),
+    ),
+    _bool("product.severe", "and it reaches 70 mg2/dL2", (*CALCIUM, "phosphate"), (*CHART, *DRUGS)),
+    _bool("product.preliminary", "one of the two values is preliminary", (*CALCIUM, "phosphate")),
+    _bool("product.recent_for_view", "both values of the product are at most 14 days old", (*CALCIUM, "phosphate")),
     # Kidney
     _bool("egfr.known", "a fresh eGFR is reported or can be computed", KIDNEY, CHART),
     _bool("egfr.below_60", "the fresh eGFR is below 60 mL/min/1.73 m2", KIDNEY, CHART),
@@ -124,6 +162,12 @@ _ALL = (
     _bool("history.vascular_insufficiency", "arterial occlusion or chronic venous insufficiency is on record", resources=("conditions",)),
     _bool("history.malignancy", "a malignancy is on record and active", resources=("conditions",)),
     _bool("history.granulomatous", "a granulomatous disease is on record and active", resources=("conditions",)),
+    _bool("history.paralysis", "a paralysis that is not said to be over is on record before the calcification", resources=HISTORY),
+    _bool(
+        "history.neurologic_recent",
+        "a brain or spinal cord injury or a stroke is on record within 24 months, and before the calcification",
+        resources=HISTORY,
+    ),
     _bool("history.immobile", "immobilisation or paralysis is on record", resources=("conditions",)),
     _bool("history.systemic_disease", "a disease is on record and active that could drive calcification systemically", resources=HISTORY),
     _bool(
@@ -132,11 +176,40 @@ _ALL = (
         resources=HISTORY,
     ),
     _bool("history.diabetes", "diabetes is on record", resources=("conditions",)),
+    _bool("history.tumoral_calcinosis", "tumoral calcinosis is on record", resources=("conditions",)),
     _bool("history.mass", "a soft-tissue tumour or unexplained mass is on record", resources=("conditions",)),
     _bool("history.mass_histology", "the tumour carries a histological diagnosis", resources=("conditions",)),
-    _bool("calciphylaxis.setting", "a calciphylaxis risk and a coded ulcer, necrosis, livedo or panniculitis", KIDNEY, (*HISTORY, *DRUGS)),
+    _bool("calciphylaxis.setting", "a calciphylaxis risk and a coded ulcer, necrosis, livedo or panniculitis", KIDNEY, (*CHART, *HISTORY, *DRUGS)),
+    _bool("calciphylaxis.recent_sign", "that ulcer, necrosis, livedo or panniculitis was recorded within 30 days", resources=("conditions",)),
+    _bool("calciphylaxis.harmful_drug", "a vitamin K antagonist, a calcium salt or active vitamin D is in play"),
+    _bool("calciphylaxis.harmful_anticoagulant", "and it is a vitamin K antagonist"),
     _bool("imaging.of_site", "a final imaging report of the site within a year is on the chart", resources=("reports", "conditions")),
     _bool("imaging.of_site_preliminary", "only a preliminary imaging report of the site is on the chart", resources=("reports", "conditions")),
+    # The brain, the infant, inherited disorders
+    _bool("brain.calcified", "a calcification inside the skull is on record", resources=("conditions", "reports")),
+    _bool("brain.fetal_injury", "congenital CMV, polymicrogyria, porencephaly or schizencephaly is coded", resources=("conditions",)),
+    _bool("brain.coded", "a calcification inside the skull or a fetal injury of the brain is coded", resources=("conditions", "reports")),
+    _bool("brain.in_pregnancy", "a fetal injury of the brain is coded on the chart of an active pregnancy", resources=("conditions",)),
+    _bool(
+        "brain.labs_lacking",
+        "calcium, phosphate, PTH or magnesium is not fresh",
+        ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "pth", "magnesium"),
+    ),
+    _bool("brain.labs_requested", "each of these that is not fresh is already being asked for", resources=("service-requests",)),
+    _bool("infant.in_cmv_window", "the patient is, or may be, at most 21 days old", resources=("patient",)),
+    _bool("infant.cmv_test_known", "a CMV PCR is known to be ordered or done", ("cmv_pcr",), ("service-requests",)),
+    _bool("infant.genetics_known", "a genetic test or referral is known to be ordered", resources=("service-requests",)),
+    _bool("heritable.any", "the calcification has a pattern that points to an inherited disorder", resources=(*CHART, "procedures")),
+    _bool(
+        "heritable.child_skin",
+        "skin or subcutaneous calcification before 18, without connective tissue disease or injury",
+        resources=(*CHART, "procedures"),
+    ),
+    _bool("heritable.early_arterial", "arterial calcification before 50, without CKD, diabetes or arterial disease on record", resources=CHART),
+    _bool("heritable.joint_and_artery", "periarticular and arterial calcification", resources=("conditions",)),
+    _bool("heritable.elastic", "angioid streaks or pseudoxanthoma elasticum are coded beside the calcification", resources=("conditions",)),
+    _bool("heritable.diagnosed", "a GNAS disorder, pseudohypoparathyroidism or a progressive ossifying disorder is coded", resources=("conditions",)),
+    _bool("heritable.baseline_in_range", "calcium and phosphate are fresh and in range", ("calcium_total", "calcium_ionised", "phosphate"), CHART),
     # Drugs, and the stores of vitamin D
     _bool("drug.biotin", "biotin is taken, or was within 72 hours", resources=DRUGS),
     _bool(
@@ -146,7 +219,7 @@ _ALL = (
         (*CHART, *HISTORY, *DRUGS),
     ),
     _bool("drug.raises_calcium", "a thiazide or lithium is taken, or was within 30 days", resources=DRUGS),
-    _bool("vitamin_d.stores_known", "a fresh 25-OH-D is known", ("vitamin_d_25oh",)),
+    _bool("vitamin_d.stores_known", "a fresh 25-OH-D is known, or is being asked for", ("vitamin_d_25oh",), ("service-requests",)),
     # Results that could not be used, and a child's
     _bool(
         "results.unusable",
@@ -173,6 +246,10 @@ _ALL = (
     _bool("order.mineral_drug", "a drug that acts on minerals is in play"),
     _bool("order.excision", "an excision or biopsy is in play"),
     _bool("order.parathyroidectomy", "a parathyroidectomy is in play"),
+    _bool("order.calcium_or_vitamin_d", "calcium, vitamin D, active vitamin D or a calcium-based binder is in play"),
+    _bool("order.binder_or_dialysis", "a phosphate binder or dialysis is in play"),
+    _bool("order.beyond_baseline", "an order in play is known, and is more than baseline tests and 25-OH-D"),
+    _bool("order.only_baseline", "baseline tests are all that is in play"),
     _bool("order.only_pth", "PTH or adjusted calcium is all that is asked for beyond the baseline"),
     _bool("order.drug_for_a_level", "a phosphate binder, active vitamin D, a bisphosphonate or denosumab is in play"),
     _bool("order.pth_for_calcification", "a PTH in play is about the calcification, or has no reason"),
@@ -185,6 +262,17 @@ _ALL = (
     _bool("order.metabolic_drug_binder", "and it is a phosphate binder, calcimimetic or active vitamin D"),
     _bool("order.metabolic_drug_warfarin", "and it is warfarin"),
     _bool("order.drug_has_other_indication", "the chart holds another coded indication for that drug", resources=("conditions",)),
+    # Imaging in play
+    _bool("exam.dxa_spine", "DXA of the spine is in play, and no hip or forearm is measured with it", resources=("service-requests",)),
+    _bool(
+        "exam.spine_obscured",
+        "calcification of the aorta, abdomen or back, recent contrast, or calcium on the drug list may overlie the spine",
+        resources=("conditions", *DRUGS),
+    ),
+    _bool("exam.bone_scan", "a whole-body bone scan is in play for one known calcification", resources=("conditions",)),
+    _bool("exam.parathyroid", "parathyroid imaging is in play"),
+    _bool("exam.contrast_ct", "CT with contrast is in play for a superficial calcification", resources=("conditions",)),
+    _bool("exam.with_parathyroidectomy", "a parathyroidectomy is drafted"),
     # The baseline
     _bool(
         "baseline.incomplete",
@@ -215,6 +303,12 @@ _ALL = (
         (*CHART, *HISTORY, *DRUGS, "encounter"),
     ),
     _bool("minerals.normal_but_multifocal", "every item but the single site is proven", GATE, (*CHART, *HISTORY, *DRUGS, "encounter")),
+    _bool(
+        "minerals.normal_but_alp",
+        "every item but that of ALP is proven, and ALP where it is known is above 30 and at most three times its upper limit",
+        GATE,
+        (*CHART, *HISTORY, *DRUGS, "encounter"),
+    ),
 )
 
 VOCABULARY: Mapping[str, Finding] = MappingProxyType({finding.name: finding for finding in _ALL})

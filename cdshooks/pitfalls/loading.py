@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from fhir_mappings import Fault, Mappings
 
-from ..findings import TEXTS
+from ..findings import DELETABLE, LACKING, TEXTS
 from .engine import faults_of
 from .model import Arbitration, Card, Evidence, Line, Pitfall, Source, Suggestion, Variant, Vignette
 
@@ -65,11 +65,15 @@ def load_pitfalls(
     overrides: Iterable[str],
     orderables: Iterable[str],
     versions: Mapping[str, Mapping[str, Any]],
+    scope: tuple[str, ...],
     faults: list[Fault],
 ) -> tuple[Pitfall, ...]:
-    """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out."""
+    """Load every pitfall of a folder in the order of its rule number; what is wrong goes to `faults`, and is left out.
+
+    `scope` are the conditions common to all pitfalls but those that name their own.
+    """
     documents = read_pitfalls(folder, shown, faults)
-    pitfalls = {where: _pitfall(document, versions.get(document["id"], {})) for where, document in documents.items()}
+    pitfalls = {where: _pitfall(document, versions.get(document["id"], {}), scope) for where, document in documents.items()}
     for where, pitfall in pitfalls.items():
         faults.extend(Fault(where, what) for what in _sense(pitfall, where, pitfalls.values(), mappings, set(overrides), set(orderables)))
     return tuple(sorted(pitfalls.values(), key=lambda pitfall: pitfall.rule))
@@ -123,6 +127,10 @@ def _check_suggestions(pitfall: Pitfall, mappings: Mappings, orderables: set[str
         for analyte in suggestion.add:
             if analyte not in mappings.analytes or mappings.analytes[analyte].orderable is None:
                 yield f"suggests analyte {analyte!r}, which the catalog does not know as orderable"
+        if suggestion.add_lacking and suggestion.add_lacking not in LACKING:
+            yield f"suggests what is lacking of {suggestion.add_lacking!r}, which is none of {', '.join(LACKING)}"
+        if suggestion.delete and suggestion.delete not in DELETABLE:
+            yield f"suggests to remove {suggestion.delete!r}, which is none of {', '.join(DELETABLE)}"
         yield from (f"suggests {name!r}, which orderables.toml does not define" for name in suggestion.place if name not in orderables)
 
 
@@ -135,7 +143,7 @@ def _check_vignettes(pitfall: Pitfall) -> Iterator[str]:
 
 def _check_reassurance(pitfall: Pitfall) -> Iterator[str]:
     """A card that calls minerals normal must rest on the whole checklist."""
-    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_enough_for_vitamin_d"}
+    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_but_alp", "minerals.normal_enough_for_vitamin_d"}
     speaks_of_it = {line for line in pitfall.when if any(gate in line for gate in gates)}
     if pitfall.reassures and not speaks_of_it:
         yield "reassures without a proof that minerals are normal in its conditions"
@@ -161,7 +169,7 @@ def interpolated(texts: Iterable[str]) -> set[str]:
     return {match.split("|")[0] for text in texts for match in INTERPOLATION.findall(text)}
 
 
-def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any]) -> Pitfall:
+def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any], scope: tuple[str, ...]) -> Pitfall:
     return Pitfall(
         id=document["id"],
         rule=document["rule"],
@@ -172,6 +180,7 @@ def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any]) -> Pitfall
         indicator=document["indicator"],
         reassures=document.get("reassures", False),
         about=document["about"].strip(),
+        scope=tuple(document.get("scope", scope)),
         when=tuple(document["when"]),
         unless=tuple(document.get("unless", ())),
         dominates=frozenset(document.get("dominates", ())),

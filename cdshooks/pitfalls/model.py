@@ -27,10 +27,11 @@ class Line:
 class Suggestion:
     """One kind of suggestion; which fields are set decides what it does.
 
-    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo", "unusable"),
+    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings (`LACKING`),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
-    ("workup", "extended", "drug", "drug_for_a_level", "active_vitamin_d"); with `add` beside it, it replaces them by what is added.
-    `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
+    (`DELETABLE`), all at once or, with `apart`, each in a suggestion of its own. `delete` with `add` or `place` replaces: one suggestion that
+    removes the former and adds the latter. `together` puts all actions of this suggestion into one. Without any of them it only offers a
+    choice.
     """
 
     label: str
@@ -39,6 +40,7 @@ class Suggestion:
     add_lacking: str = ""
     place: tuple[str, ...] = ()
     delete: str = ""
+    apart: bool = False
     together: bool = False
     stat: bool = False
     note: str = ""
@@ -103,6 +105,7 @@ class Pitfall:
     indicator: str
     reassures: bool
     about: str
+    scope: tuple[str, ...]  # what must hold before anything is looked at; that of arbitration.toml, if the file names none
     when: tuple[str, ...]
     unless: tuple[str, ...]
     dominates: frozenset[str]
@@ -120,7 +123,7 @@ class Pitfall:
     def expressions(self) -> tuple[str, ...]:
         """Every condition of the file."""
         lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions] + [self.dominates_when]
-        return tuple(e for e in (*self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
+        return tuple(e for e in (*self.scope, *self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 The `given` text has one statement a line, `word: items`; several items are separated by commas:
 
-    age: 54 female                          (age in years, or `born: 1970-03-01 female`)
+    age: 54 female                          (age in years, or `age in days: 9 female`, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
-    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
+    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago,
+        phosphate since 3 d ago
     orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
+    pending: cmv_pcr                        (active orders on the chart, of yesterday)
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
     encounter: inpatient                    (or `inpatient at icu`, or a class such as VR)
@@ -41,9 +43,10 @@ LAB = re.compile(
 )
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
+SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
-LIST_KEYS = ("history", "labs", "drugs", "orders", "reports")
+LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
 
 
 class VignetteError(Exception):
@@ -157,6 +160,8 @@ def _person(item: str, head: str, chart: _Chart, words: Words) -> None:
     first, _, sex = item.partition(" ")
     if head == "born":
         chart.patient["birthDate"] = first
+    elif head == "age in days":
+        chart.patient["birthDate"] = (chart.now.date() - timedelta(days=int(first))).isoformat()
     else:
         today = chart.now.date()
         # A day past the birthday: "17 years" is 17 years for certain, and 18 is 18.
@@ -247,14 +252,19 @@ def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
+    since = SINCE.search(item)
+    item = SINCE.sub("", item)
     stopped = "stopped" in item
     statement: Json = {
         "resourceType": "MedicationStatement",
         "status": "stopped" if stopped else "active",
         "medicationCodeableConcept": _coding(row),
     }
+    period = {"start": _instant(_when(since[1], chart, 0))} if since else {}
     if stopped:
-        statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+        period["end"] = _when(item, chart, 0).date().isoformat()
+    if period:
+        statement["effectivePeriod"] = period
     if dosage := _dosage(item):
         statement["dosage"] = [dosage]
     chart.add("medication-statements", statement)
@@ -305,6 +315,11 @@ def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
         chart.selections.append(f"{order['resourceType']}/{order['id']}")
 
 
+def _pending(item: str, head: str, chart: _Chart, words: Words) -> None:
+    order: Json = {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "code": _coding(words.order(item))}
+    chart.add("service-requests", order | {"authoredOn": _instant(_when(item, chart, 1))})
+
+
 def _reports(item: str, head: str, chart: _Chart, words: Words) -> None:
     name = AGO.sub("", item).replace("preliminary", "").strip()
     chart.add(
@@ -345,6 +360,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "labs": _labs,
     "drugs": _drugs,
     "orders": _orders,
+    "pending": _pending,
     "reports": _reports,
     "encounter": _encounter,
     "author": _author,
@@ -352,6 +368,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "not sent": _set("not_sent"),
     "paged": _set("paged"),
 }
+FURTHER_OBSERVATIONS = tuple(f"observations-{number}" for number in range(2, 6))
 PREFETCHED = (
     "observations",
     "conditions",
@@ -399,7 +416,10 @@ def _located(location: str, words: Words) -> Json:
 
 
 def _keys(chart: _Chart) -> Iterator[str]:
-    return (key for key in PREFETCHED if key not in chart.not_sent)
+    """The keys that came. All results stand under the first key; the further queries for results, where a service has any, find nothing."""
+    yield from (key for key in PREFETCHED if key not in chart.not_sent)
+    if "observations" not in chart.not_sent:
+        yield from FURTHER_OBSERVATIONS
 
 
 def _bundle(resources: Iterable[Json], next_page: bool) -> Json:

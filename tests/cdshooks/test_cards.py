@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdshooks.app import new_uuid
 from cdshooks.cards import SUMMARY_LIMIT, _length, escape, identify
 from fhir_mappings.strict import check
 
@@ -79,6 +81,13 @@ def test_cards_and_suggestions_get_distinct_ids() -> None:
     named = identify(CARDS, lambda: str(next(numbers)))
     ids = [card["uuid"] for card in named] + [s["uuid"] for card in named for s in card.get("suggestions", ())]
     assert len(ids) == len(set(ids))
+
+
+def test_a_fresh_id_is_a_random_uuid() -> None:
+    made = [new_uuid() for _ in range(200)]
+    read = [uuid.UUID(text) for text in made]
+    assert all(one.version == 4 and one.variant == uuid.RFC_4122 and str(one) == text for one, text in zip(read, made, strict=True))
+    assert len(set(made)) == len(made) and len({one.clock_seq_hi_variant >> 4 for one in read}) == 4
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,32 @@ def test_a_member_given_twice_is_refused(raw: bytes) -> None:
         read(raw, "patient-view")
 
 
+COMPACT = json.dumps(call() | {"prefetch": {"patient": None, "x": {"y": 1}}}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        pytest.param('"hook":', '"hook":"order-select","hook":', id="in the call"),
+        pytest.param('"prefetch":', '"prefetch":{"patient":null,"x":{"y":1}},"prefetch":', id="a whole object"),
+        pytest.param('"patientId":"1"', '"patientId":"1","patientId":"1"', id="in the context"),
+        pytest.param('"patient":null', '"patient":null,"patient":null', id="in the prefetch"),
+        pytest.param('"patient":null', '"patient":null,"\\u0070atient":null', id="in disguise"),
+    ],
+)
+def test_a_member_given_twice_is_refused_in_a_call_without_blanks(once: str, twice: str) -> None:
+    assert read(COMPACT.encode()).patient_id == "1"
+    said = faults(COMPACT.replace(once, twice).encode())
+    assert any("twice" in text for text in said.values())
+
+
+@pytest.mark.parametrize("more", [{"extension": {"a": 1}}, {"fhirServer": None}, {"prefetch": {}}, {"prefetch": None}], ids=str)
+def test_a_call_is_the_same_with_and_without_blanks(more: dict[str, Any]) -> None:
+    document = json.loads(COMPACT) | more
+    compact, spaced = read(json.dumps(document, separators=(",", ":")).encode()), read(json.dumps(document, indent=2).encode())
+    assert (compact.patient_id, compact.selections, list(compact.prefetch)) == (spaced.patient_id, spaced.selections, list(spaced.prefetch))
+
+
 def test_names_that_repeat_at_different_levels_are_fine() -> None:
     body = call() | {"patientId": "x", "context2": {"hook": 1}, "prefetch": {"hook": {"hook": {}}, "context": None}}
     assert set(read(json.dumps(body, indent=3).encode()).prefetch) == {"hook", "context"}

@@ -30,7 +30,7 @@ def categories(facts: Facts) -> set[str]:
         ("M79.3", {"panniculitis"}),
         ("L94.2", {"calcification_skin"}),
         ("E83.59", {"calcification_unspecified"}),
-        ("M61.29", {"calcification_muscle", "neurologic"}),
+        ("M61.29", {"calcification_muscle", "neurologic", "paralysis"}),
         ("G23.8", {"calcification_intracranial"}),
         ("M75.30", {"calcification_tendon"}),
         ("Z94.0", {"kidney_transplant"}),
@@ -138,6 +138,28 @@ def test_a_stopped_prescription_without_an_end_may_have_been_taken_for_a_year() 
     (exposure,) = read(_drug(status="stopped", authoredOn="2026-01-01")).exposures
     assert exposure.last is not None
     assert exposure.last.until.year == 2027
+
+
+@pytest.mark.parametrize(
+    ("drug", "day"),
+    [
+        pytest.param(_drug(authoredOn="2026-06-10"), 10, id="a prescription, from when it was written"),
+        pytest.param(_drug("MedicationStatement", effectivePeriod={"start": "2026-06-08", "end": "2026-06-12"}), 8, id="a period, from its start"),
+        pytest.param(_drug("MedicationStatement", effectiveDateTime="2026-06-09T12:00:00Z"), 9, id="an instant"),
+        pytest.param(_drug("MedicationAdministration", status="completed", effectiveDateTime="2026-06-11T08:00:00Z"), 11, id="when it was given"),
+        pytest.param(
+            _drug("MedicationAdministration", status="completed", effectivePeriod={"start": "2026-06-07T08:00:00Z", "end": "2026-06-12T08:00:00Z"}),
+            7,
+            id="an infusion, from its start",
+        ),
+        pytest.param(_drug(), None, id="nobody says"),
+        pytest.param(_drug("MedicationStatement", effectivePeriod={"end": "2026-06-12"}), None, id="a period without a start"),
+    ],
+)
+def test_it_is_told_since_when_a_drug_is_taken(drug: dict[str, Any], day: int | None) -> None:
+    (exposure,) = read(drug).exposures
+    since = exposure.since
+    assert (None if since is None else (since.at + (since.until - since.at) / 2).day) == day
 
 
 def test_a_statement_whose_period_has_ended_is_over() -> None:
@@ -357,3 +379,18 @@ def test_a_birth_year_alone_stays_as_uncertain_as_it_is() -> None:
     born = read(PATIENT | {"birthDate": "2008"}, with_patient=False).patient.born
     assert born is not None
     assert (born[0].isoformat(), born[1].isoformat()) == ("2008-01-01", "2008-12-31")
+
+
+@pytest.mark.parametrize(
+    ("changes", "done"),
+    [
+        pytest.param({}, {"cmv_pcr"}, id="a result in words"),
+        pytest.param({"status": "preliminary"}, {"cmv_pcr"}, id="preliminary"),
+        pytest.param({"status": "cancelled"}, set(), id="cancelled"),
+        pytest.param({"dataAbsentReason": {"text": "no sample"}}, set(), id="said to be absent"),
+    ],
+)
+def test_a_test_without_a_number_is_noted_as_done(changes: dict[str, Any], done: set[str]) -> None:
+    found = read(observation("5000-5", valueQuantity=None, valueCodeableConcept={"text": "not detected"}, **changes))
+    assert set(found.resulted) == done
+    assert found.labs == {}

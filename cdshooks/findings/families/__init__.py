@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, drugs, history, kidney, orders, people, phosphate, reassurance, results
+from . import calcification, calcium, congenital, drugs, exams, history, kidney, orders, people, phosphate, reassurance, results
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -20,6 +20,10 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calcium": calcium.calcium,
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
+    "product": phosphate.product,
+    "brain": congenital.brain,
+    "infant": congenital.infant,
+    "heritable": congenital.heritable,
     "egfr": kidney.egfr,
     "ckd": kidney.ckd,
     "kidney": kidney.acute,
@@ -29,6 +33,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calciphylaxis": history.calciphylaxis,
     "imaging": orders.imaging,
     "order": orders.orders,
+    "exam": exams.exam,
     "baseline": orders.baseline,
     "results": results.results,
     "child": results.child,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .. import pth as pth_module
-from ..chart import is_high
+from ..calcium import COMPUTED
+from ..chart import in_range, is_high
 from ..state import State
 from .naming import Named
 
@@ -24,6 +25,7 @@ def calcium(state: State) -> Named:
     yield told("low", bool(calcium.low))
     yield told("discordant", calcium.discordant)
     yield told("borderline", calcium.border)
+    yield "calcium.in_range", _in_range(state)
     speaking = [lab for lab in (*calcium.high, calcium.critical) if lab is not None]
     limit = chart.ago(chart.thresholds.lookback_days["view_value"])
     yield "calcium.recent_for_view", any(lab.when.until >= limit for lab in speaking)
@@ -35,6 +37,9 @@ def pth(state: State) -> Named:
     whole = chart.complete("observations")
     why = "the results did not come whole"
     yield "pth.recent", recent_pth if recent_pth or whole else why
+    done = chart.fresh("pth") is not None
+    certain = whole and chart.blocked("pth") is None
+    yield "pth.known", done if done or certain else "the results did not come whole, or a PTH was sent that could not be used"
     found = state.pth_with_calcium
     yield "pth.with_high_calcium", True if found is not None else False if whole else why
     for name, value in (
@@ -45,6 +50,19 @@ def pth(state: State) -> Named:
         yield f"pth.{name}", value if found is not None or whole else why
     known = pth_module.context_known(chart)
     yield "pth.context_known", known if known or (whole and chart.complete("service-requests")) else "results or orders did not come whole"
+
+
+def _in_range(state: State) -> bool | str:
+    """In range by every measure, which a card may then call so: not by an adult's range where the age is unknown."""
+    chart, calcium = state.chart, state.calcium
+    if calcium.high or calcium.low:
+        return False
+    measures = calcium.measures
+    guessed = chart.age_years() is None and any(lab.limits is not None and lab.limits.source != "reported" for lab in measures)
+    proven = bool(measures) and all(chart.proven(lab.analyte) is not None for lab in measures if lab.attributes is not COMPUTED)
+    if not proven or guessed or calcium.discordant or not all(map(in_range, measures)) or not chart.complete("observations"):
+        return "calcium is not proven in range by every measure"
+    return True
 
 
 def _high_uncertain(state: State) -> bool:

@@ -21,5 +21,6 @@ def drug(state: State) -> Named:
 
 
 def vitamin_d(state: State) -> Named:
-    known = state.chart.fresh("vitamin_d_25oh") is not None
-    yield "vitamin_d.stores_known", known if known or state.chart.complete("observations") else "the results did not come whole"
+    known = state.chart.fresh("vitamin_d_25oh") is not None or "vitamin_d_25oh" in state.requested
+    certain = state.chart.complete("observations", "service-requests")
+    yield "vitamin_d.stores_known", known if known or certain else "results or orders did not come whole"

@@ -31,6 +31,13 @@ def orders(state: State) -> Named:
         yield f"order.{name}", group in groups
     categories = {category for order in chart.in_play for category in order.categories}
     yield "order.drug_for_a_level", not categories.isdisjoint(orders_module.FOR_A_LEVEL)
+    yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
+    yield (
+        "order.binder_or_dialysis",
+        not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
+    )
+    yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
+    yield "order.only_baseline", orders_module.only_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.pth_for_calcification", bool(pth.ordered_for_calcification(chart))
     yield "order.active_vitamin_d_test", bool(state.active_vitamin_d_tests)
