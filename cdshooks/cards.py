@@ -14,6 +14,7 @@ from fhir_mappings import Order
 
 from .content import Content
 from .findings import Findings
+from .findings.hazard import SUB_CODES
 from .pitfalls.engine import Evaluation, Result
 from .pitfalls.loading import INTERPOLATION, KEEP_SENTENCE
 from .pitfalls.model import Pitfall, Suggestion
@@ -39,6 +40,7 @@ SHORTENABLE = frozenset(
         "exam.parathyroid",
         "exam.contrast_ct",
     }
+    | {f"hazard.{sub_code}" for sub_code in SUB_CODES}  # the drugs of each
 )
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel

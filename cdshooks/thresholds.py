@@ -32,6 +32,7 @@ class Thresholds:
     mask_days: Table
     mask_above: Table
     dose: Table
+    hazard: Table
     budget: Table
 
     def fresh_days(self, analyte: str, inpatient: bool) -> int:

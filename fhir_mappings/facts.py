@@ -114,8 +114,8 @@ class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
-    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast, exam), and `drug:` with each
-    medication category of a drug. `dose` is the daily dose of a drug; None: not said.
+    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast, exam). `drugs` are the medication
+    categories of a drug; `dose` is its daily dose and `days` for how long it is to be taken (None: not said).
     """
 
     id: str
@@ -130,7 +130,9 @@ class Order(Struct, frozen=True, gc=False):
     when: Moment | None = None
     code: str = ""
     panel: bool = False
+    drugs: frozenset[str] = frozenset()
     dose: Dose | None = None
+    days: Decimal | None = None
 
 
 class Exposure(Struct, frozen=True, gc=False):

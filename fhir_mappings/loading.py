@@ -285,8 +285,8 @@ class _Catalog:
 
     def _order(self, row: Row) -> OrderCode:
         if row.kind == "medication":
-            drug = frozenset({f"drug:{row.concept}"})
-            return OrderCode(frozenset({_attribute(row, "order")}), attributes=row.attributes | drug, display=row.display)
+            category = frozenset({_attribute(row, "order")})
+            return OrderCode(category, attributes=row.attributes, display=row.display, drugs=frozenset({row.concept}))
         if row.kind == "order" and row.concept != "panel":
             return OrderCode(frozenset({row.concept}), region=_attribute(row, "region"), attributes=row.attributes, display=row.display)
         members = [a.removeprefix("member:") for a in row.attributes if a.startswith("member:")]

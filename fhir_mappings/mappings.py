@@ -109,7 +109,7 @@ class OrderCategory:
 
 @dataclass(frozen=True, slots=True)
 class OrderCode:
-    """What an order code means: its categories, the analytes it brings (panels expanded), and the region it images."""
+    """What an order code means: its categories, the analytes it brings (panels expanded), the region it images, the drug it is."""
 
     categories: frozenset[str]
     analytes: frozenset[str] = frozenset()
@@ -117,6 +117,7 @@ class OrderCode:
     attributes: frozenset[str] = frozenset()
     display: str = ""
     panel: bool = False
+    drugs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

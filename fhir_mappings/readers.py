@@ -14,11 +14,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from . import wire
-from .doses import daily_dose, given_dose
+from .doses import daily_dose, given_dose, length_in_days
 from .facts import Dose, Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report, paired
 from .mappings import Analyte, Mappings, OrderCode, ResultCode
 from .ranges import limits_of, years_between
@@ -886,7 +886,11 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None, 
 def _dose(resource: Any) -> Dose | None:
     if isinstance(resource, wire.MedicationAdministration):
         return given_dose(resource.dosage)
-    return daily_dose(resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage)
+    return daily_dose(_instructions(resource))
+
+
+def _instructions(resource: Any) -> Raw:
+    return resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage  # type: ignore[no-any-return]
 
 
 def _names_its_substance(concept: Concept | None) -> bool:
@@ -929,6 +933,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         for concept in concepts:
             reading.pass_over(item.kind, concept)
     _, regions, _ = reading.sites(body_site, None)
+    drug = bool(found) and isinstance(item.resource, wire.MedicationRequest)
     order = Order(
         id=item.name,
         categories=frozenset().union(*(code.categories for code in found)),
@@ -942,7 +947,9 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         when=when,
         code=f"{told.system}|{told.code}" if told else "",
         panel=any(code.panel for code in found),
-        dose=_dose(item.resource) if found and isinstance(item.resource, wire.MedicationRequest) else None,
+        drugs=frozenset().union(*(code.drugs for code in found)),
+        dose=_dose(item.resource) if drug else None,
+        days=length_in_days(_instructions(item.resource)) if drug else None,
     )
     (reading.drafts if item.draft else reading.orders).append(order)
 

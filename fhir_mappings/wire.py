@@ -134,6 +134,8 @@ class Repeat(Element):
     period: Raw = NOTHING
     period_unit: str | None = None
     period_units: str | None = None  # DSTU2
+    bounds_duration: Quantity | None = None
+    bounds_period: Period | None = None
 
 
 class Timing(Element):

@@ -29,6 +29,7 @@ LAYERS = (
     ("cdshooks.prefetch", "cdshooks.findings.*"),  # each finding's module, by its noun
     ("cdshooks.findings.state",),
     ("cdshooks.findings.families", "cdshooks.findings.texts", "cdshooks.findings.grounds"),
+    ("cdshooks.findings.hazard_texts",),
     ("cdshooks.findings",),
     ("cdshooks.pitfalls", "cdshooks.pitfalls.model"),
     ("cdshooks.pitfalls.engine", "cdshooks.pitfalls.vignettes"),

@@ -23,7 +23,7 @@ SIGNS = {
     "skin_ulcer": "Skin ulcer",
 }
 ANTICOAGULANT = "vitamin_k_antagonist"
-HARMFUL = frozenset(f"drug:{name}" for name in (ANTICOAGULANT, "calcium_salt", "binder_calcium", "vitamin_d_active"))
+HARMFUL = frozenset({ANTICOAGULANT, "calcium_salt", "binder_calcium", "vitamin_d_active"})
 CODED_KIDNEY_DISEASE = ("ckd_g1", "ckd_g2", "ckd_g3a", "ckd_g3b", "ckd_g4", "ckd_g5", "ckd_unspecified")
 
 
@@ -47,13 +47,13 @@ def read_calciphylaxis(chart: Chart, kidney: Kidney) -> Calciphylaxis:
         signs=tuple(record for name in SIGNS for record in chart.records(name) if record.active),
         risks=tuple(_risks(chart, kidney)),
         doubt=_doubt(chart, kidney),
-        harmful=tuple(order for order in chart.in_play if order.draft and order.attributes & HARMFUL),
+        harmful=tuple(order for order in chart.in_play if order.draft and order.drugs & HARMFUL),
     )
 
 
 def is_anticoagulant(order: Order) -> bool:
     """Whether a drug may be a vitamin K antagonist, whose removal would leave a thrombosis untreated."""
-    return f"drug:{ANTICOAGULANT}" in order.attributes
+    return ANTICOAGULANT in order.drugs
 
 
 def _risks(chart: Chart, kidney: Kidney) -> Iterator[str]:

@@ -22,6 +22,8 @@ CHILDS_HEIGHT = ("lookback_days.height", "lookback_days.height_under_2_years")
 ESTIMATED = (*ACUTE_INJURY, *CHILDS_HEIGHT)  # in acute injury no eGFR is computed
 WITH_CALCIUM = ("lookback_days.recent_pth", "pair_hours.calcium_pth", *ABNORMAL_CALCIUM)
 UNUSABLE = ("lookback_days.stale", "egfr.g3a", *ESTIMATED)
+LOW_CALCIUM = ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM)
+VITAMIN_D = ("hazard.vitamin_d", "dose")
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
 SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
@@ -98,7 +100,34 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "exam.bone_scan": ("lookback_days.calcification_recent",),
     "order.extended_for_calcification": ("lookback_days.calcification_recent",),
     "order.workup_for_calcification": ("lookback_days.calcification_recent",),
+    "hazard.calcium_load": (*VITAMIN_D, "product", "pair_hours.calcium_phosphate", "phosphate.shift_hours", *ABNORMAL_CALCIUM),
+    "hazard.calcium_load_severe": (
+        "hazard.calcium_severe",
+        *VITAMIN_D,
+        "product",
+        "pair_hours.calcium_phosphate",
+        "phosphate.shift_hours",
+        *ABNORMAL_CALCIUM,
+    ),
+    "hazard.vitamin_d_high": VITAMIN_D,
+    "hazard.granuloma": VITAMIN_D,
+    "hazard.calcium_binder": CATEGORY,
+    "hazard.calcium_binder_assumed": CATEGORY,
+    "hazard.calcium_binder_controlled": CATEGORY,
+    "hazard.aluminium": ("hazard.aluminium_days", *CATEGORY),
+    "hazard.aluminium_long": ("hazard.aluminium_days",),
+    "hazard.calcimimetic": LOW_CALCIUM,
+    "hazard.calcimimetic_severe": ("hazard.adjusted_calcium_severe", *LOW_CALCIUM),
+    "hazard.antiresorptive_low_calcium": LOW_CALCIUM,
+    "hazard.antiresorptive_severe": ("hazard.adjusted_calcium_severe", *LOW_CALCIUM),
+    "hazard.antiresorptive_kidney": ("hazard.egfr_zoledronate", "hazard.egfr_antiresorptive", *CATEGORY),
+    "hazard.denosumab_kidney": ("hazard.egfr_antiresorptive", *CATEGORY),
+    "hazard.low_alp": ("reassurance.alp_min", "hazard.alp_occasions", "lookback_days.stale"),
+    "hazard.phosphate_load": CATEGORY,
+    "hazard.thiazide_lithium": ABNORMAL_CALCIUM,
+    "hazard.warfarin": CATEGORY,
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
+    "baseline.stale": ("lookback_days.stale",),
     "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
     "checklist.adult": ("reassurance.adult_years",),
     "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", "ionised_fraction", *ABNORMAL_CALCIUM),

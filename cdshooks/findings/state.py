@@ -7,13 +7,14 @@ from functools import cached_property
 
 from fhir_mappings import Order
 
-from . import checklist, orders, scope
+from . import checklist, hazard, orders, scope
 from .baseline import Baseline, read_baseline
 from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
 from .childhood import Childhood, read_childhood
 from .exams import Exams, read_exams
+from .hazard import Hazard
 from .heritable import patterns
 from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
@@ -108,6 +109,19 @@ class State:
     @cached_property
     def questioned_binders(self) -> tuple[Order, ...]:
         return orders.questioned_binders(self.chart)
+
+    @cached_property
+    def hazards(self) -> Mapping[str, Hazard]:
+        return hazard.read_hazards(self)
+
+    @cached_property
+    def hazardous_drugs(self) -> tuple[Order, ...]:
+        return hazard.hazardous(self.hazards)
+
+    @cached_property
+    def hazard_lacking(self) -> tuple[str, ...]:
+        """The safety tests of the hazards that hold which are neither known nor being asked for."""
+        return tuple(a for a in hazard.lacking_safety(self.chart, self.hazards) if not orders.satisfied(a, self.requested))
 
     @cached_property
     def baseline(self) -> Baseline:

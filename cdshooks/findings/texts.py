@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
 PHRASES = {
-    "trauma": "prior injury",
+    "trauma": "prior trauma",
     "tracheostomy": "prior tracheostomy",
     "surgery": "prior surgery",
-    "extravasation": "prior extravasation",
+    "extravasation": "calcium/phosphate infusion or extravasation",
     "infection": "prior infection",
     "inflammation": "chronic inflammation",
 }
@@ -102,10 +102,29 @@ def _display(state: State, category: str) -> str:
     return named or state.chart.mappings.histories[category].title
 
 
-def _limits(lab: Lab | None) -> str:
+def _stale(state: State) -> str:
+    """What the baseline has that is too old, with its dates: to be seen, and not to be judged by."""
+    newest = [(analyte, state.chart.newest(analyte)) for analyte in state.baseline.stale]
+    return joined(f"{_in_a_sentence(_short(state, analyte))} of {day(lab)}" for analyte, lab in newest if lab is not None)
+
+
+def _fresh_days(state: State) -> str:
+    return str(state.chart.thresholds.fresh_days("calcium_total", state.chart.inpatient))
+
+
+def _limits(state: State, lab: Lab | None) -> str:
+    """The range that a value is held against, in the unit that the value was sent in."""
     if lab is None or lab.limits is None:
         return "no range known"
-    return f"{_plain(lab.limits.low)}-{_plain(lab.limits.high)}"
+    return f"{_limit(state, lab, lab.limits.low)}-{_limit(state, lab, lab.limits.high)} {lab.unit}"
+
+
+def _limit(state: State, lab: Lab, limit: Decimal | None) -> str:
+    """One limit, which is kept in the canonical unit, in the unit of the value."""
+    if limit is None:
+        return ""
+    factor = state.chart.mappings.analytes[lab.analyte].factors[lab.unit]
+    return _plain(factor.back(limit).quantize(Decimal("0.01")))
 
 
 def _plain(number: Decimal | None) -> str:
@@ -144,15 +163,20 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(lab) if (lab := _speaking(state)) is not None else ""
 
 
-def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+def _speaking_phosphate(state: State) -> Lab | None:
     """The phosphate that speaks: a high one, or else a low one, before the newest, which may be preliminary."""
+    found = state.phosphate
+    return next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
 
-    def text(state: State) -> str:
-        found = state.phosphate
-        speaking = next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
-        return read(speaking) if speaking is not None else ""
 
-    return text
+def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_phosphate(state)) is not None else ""
+
+
+def _phosphate_limit(state: State, side: str) -> str:
+    lab = _speaking_phosphate(state)
+    limit = getattr(lab.limits, side) if lab is not None and lab.limits is not None else None
+    return f"{_limit(state, lab, limit)} {lab.unit}" if lab is not None and limit is not None else "not known"
 
 
 def _clues(read: Callable[[Clue], str], *, only_first: bool = False) -> Callable[[State], str]:
@@ -250,7 +274,7 @@ def _childs_value(state: State, lab: Lab) -> str:
     if lab.limits is None:
         return f"{name}, without a range for this age)"
     return (
-        f"{name}, with the adults' range; about {_limits(lab)} {unit} is expected)"
+        f"{name}, with the adults' range; about {_limits(state, lab)} is expected)"
         if has_band(state.chart, lab)
         else f"{name}, with the adults' range)"
     )
@@ -310,7 +334,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.high_full": _high(lambda lab: full(lab, _unit(lab))),
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
-    "calcium.high_range": lambda state: _limits(_speaking(state)),
+    "calcium.high_range": lambda state: _limits(state, _speaking(state)),
     "calcium.total": _of("calcium_total"),
     "calcium.total_short": _bare("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
@@ -319,9 +343,9 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
-    "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
+    "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
-    "phosphate.lower_limit": _phosphate(lambda lab: _plain(lab.limits.wide_low) if lab.limits else "not known"),
+    "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
     "product.value": _product(lambda product: _number(product, product.value, "0.1")),
@@ -336,13 +360,13 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "pth.value": _of("pth"),
     "pth.short": _with_calcium(shown),
     "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL")),
-    "pth.with_calcium_range": _with_calcium(_limits),
+    "pth.with_calcium_range": lambda state: _limits(state, state.pth_with_calcium.pth if state.pth_with_calcium else None),
     "pth.with_calcium_date": _with_calcium(day),
     "pth.with_calcium_status": _with_calcium(_pth_status),
     "pth.calcium_short": _beside_pth(shown),
     "pth.calcium_full": _beside_pth(lambda lab: full(lab, _unit(lab))),
     "pth.calcium_measure": _beside_pth(_measure),
-    "pth.calcium_range": _beside_pth(_limits),
+    "pth.calcium_range": lambda state: _limits(state, state.pth_with_calcium.calcium if state.pth_with_calcium else None),
     "pth.calcium_date": _beside_pth(day),
     "vitamin_d.stores": _of("vitamin_d_25oh"),
     "drug.biotin": _biotin,
@@ -365,9 +389,10 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "brain.lacking": lambda state: _titles(state, state.brain.lacking),
     "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
     "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
-    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
+    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking),
     "baseline.have": _have,
-    "baseline.stale": lambda state: _titles(state, state.baseline.stale),
+    "baseline.stale": _stale,
+    "baseline.fresh_days": _fresh_days,
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),

@@ -229,4 +229,5 @@ def arbitration_from(document: Mapping[str, Any]) -> Arbitration:
         silence=dict(document["silence"]),
         info_hooks=frozenset(document["info_hooks"]),
         info_first=tuple(document["info_first"]),
+        warning_first=tuple(document["warning_first"]),
     )

@@ -145,3 +145,4 @@ class Arbitration:
     silence: Mapping[str, str]  # expression -> what to call it
     info_hooks: frozenset[str]
     info_first: tuple[int, ...]
+    warning_first: tuple[int, ...]

@@ -7,7 +7,7 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago,
         phosphate since 3 d ago
-    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
+    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d, rx-binder-al over 42 d
     pending: cmv_pcr                        (active orders on the chart, of yesterday)
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
@@ -31,11 +31,13 @@ from typing import Any
 
 from fhir_mappings import Mappings, Row
 from fhir_mappings.checks import property_of
+from fhir_mappings.mappings import RXNORM
 
 Json = dict[str, Any]
 PATIENT = "vignette"
 UNITS_AGO = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365.25}
 AGO = re.compile(r"\b(\d+)\s*([hdwmy])\s+ago\b")
+LABS_HEAD = re.compile(r"labs(?: \d+ [hdwmy] ago)?(?: at \d{1,2}:\d{2})?")
 AT_HOUR = re.compile(r"\bat\s+(\d{1,2}):(\d{2})\b")
 LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
@@ -44,8 +46,11 @@ LAB = re.compile(
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
 SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
+OVER = re.compile(r"\bover (\d+) d\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
+RESOLVED = re.compile(r"\bresolved\b")
+GIVEN_OR_STOPPED = re.compile(r"\b(given|stopped)\b")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
 
 
@@ -115,8 +120,8 @@ class Words:
         known = self.extra["orders"].get(name, name)
         if known in self.mappings.analytes:
             return self.lab(known)
-        if known in self.mappings.medications:
-            return self.row("medication", known, "orders")
+        if known in self.mappings.medications or known.startswith(RXNORM):
+            return self.row("medication", name, "orders")
         drugs = [row for row in self.mappings.rows if row.kind == "medication" and f"order:{known}" in row.attributes]
         return min(drugs, key=_preference) if drugs else self.row("order", name, "orders")
 
@@ -178,6 +183,8 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
     match = LAB.fullmatch(item)
     if match is None:
         raise VignetteError(f"{item!r}: expected `name value unit`, as in `calcium 9.4 mg/dL`")
+    if not LABS_HEAD.fullmatch(head):
+        raise VignetteError(f"{head!r}: expected `labs`, `labs 2 d ago` or `labs 2 d ago at 22:00`")
     drawn = _when(head, chart, 2)
     hour = AT_HOUR.search(head)
     if hour:
@@ -214,8 +221,18 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
     chart.add("observations", observation)
 
 
+def _name(item: str, *parts: re.Pattern[str]) -> str:
+    """The one word of an item that names it, when all parts that may stand beside it are taken away: nothing is read past."""
+    left = item
+    for part in parts:
+        left = part.sub("", left)
+    if len(left.split()) != 1:
+        raise VignetteError(f"{item!r}: expected one name, and cannot read {left.strip()!r}")
+    return left.strip()
+
+
 def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("history", item.split(" ")[0], "history")
+    row = words.row("history", _name(item, SITE, RECORDED, AGO, RESOLVED), "history")
     index = "index" in words.mappings.histories[row.concept].roles
     recorded = RECORDED.search(item)
     began = RECORDED.sub("", item)
@@ -248,7 +265,7 @@ def _site(name: str, words: Words) -> Row:
 
 
 def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("medication", item.split(" ")[0], "drugs")
+    row = words.row("medication", _name(item, SINCE, GIVEN_OR_STOPPED, AGO, DOSE, OVER), "drugs")
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
@@ -277,23 +294,30 @@ def _administration(item: str, row: Row, chart: _Chart) -> Json:
         "medicationCodeableConcept": _coding(row),
         "effectiveDateTime": _instant(_when(item, chart, 0)),
     }
-    if dosage := _dosage(item):
+    if (dosage := _dosage(item)) and "doseAndRate" in dosage:
         given["dosage"] = {"dose": dosage["doseAndRate"][0]["doseQuantity"]}
     return given
 
 
 def _dosage(item: str) -> Json | None:
-    """The dosage instruction of `800 IU/d`."""
-    match = DOSE.search(item)
-    if match is None:
+    """The dosage instruction of `800 IU/d`, of `over 42 d`, or of both."""
+    match, over = DOSE.search(item), OVER.search(item)
+    if match is None and over is None:
         return None
-    unit = UCUM_DOSE.get(match[2], match[2])
-    quantity = {"value": float(match[1]), "unit": match[2], "system": "http://unitsofmeasure.org", "code": unit}
-    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": [{"doseQuantity": quantity}]}
+    dosage: Json = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
+    if over:
+        dosage["timing"]["repeat"]["boundsDuration"] = _quantity(over[1], "d", "d")
+    if match:
+        dosage["doseAndRate"] = [{"doseQuantity": _quantity(match[1], match[2], UCUM_DOSE.get(match[2], match[2]))}]
+    return dosage
+
+
+def _quantity(value: str, unit: str, code: str) -> Json:
+    return {"value": float(value), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
 
 
 def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
-    name = re.sub(r"\s+(for\s+\S+|not selected)", "", DOSE.sub("", item)).strip()
+    name = re.sub(r"\s+(for\s+\S+|not selected)", "", OVER.sub("", DOSE.sub("", item))).strip()
     row = words.order(name)
     number = len(chart.drafts) + 1
     drug = "rxnorm" in row.system or "whocc" in row.system

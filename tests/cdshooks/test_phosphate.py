@@ -15,6 +15,7 @@ from ..builders import ask, body, topics
 R02, R03, R04 = "hypercalcaemia-is-not-dystrophic", "hyperphosphataemia-is-not-dystrophic", "tumoral-calcinosis-pattern"
 R05, R06, R09 = "high-ca-p-product", "ckd-vascular-calcification-distinct", "baseline-panel-incomplete-or-stale"
 R01, R10, R24 = "critical-calcium-value", "extended-metabolic-workup-low-yield", "phosphate-artefact-or-shift"
+R29 = "mineral-drug-hazard"
 NORMAL = "calcium 9.4 mg/dL, phosphate 3.5 mg/dL, albumin 4.2 g/dL, creatinine 0.8 mg/dL"
 
 
@@ -62,7 +63,7 @@ NORMAL = "calcium 9.4 mg/dL, phosphate 3.5 mg/dL, albumin 4.2 g/dL, creatinine 0
         pytest.param(
             "age: 52 female\nhistory: calcification_skin\n"
             "labs: phosphate 7.4 mg/dL, calcium 10.0 mg/dL, creatinine 0.8 mg/dL\norders: rx-vitd-active",
-            [R05, R03],
+            [R05, R29],
             id="T9 a critical product before the phosphate",
         ),
         pytest.param(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, congenital, drugs, exams, history, kidney, orders, people, phosphate, reassurance, results
+from . import calcification, calcium, congenital, drugs, exams, hazard, history, kidney, orders, people, phosphate, reassurance, results
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -34,6 +34,7 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "imaging": orders.imaging,
     "order": orders.orders,
     "exam": exams.exam,
+    "hazard": hazard.hazard,
     "baseline": orders.baseline,
     "results": results.results,
     "child": results.child,

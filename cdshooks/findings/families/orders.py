@@ -56,6 +56,7 @@ def orders(state: State) -> Named:
 def baseline(state: State) -> Named:
     chart, baseline = state.chart, state.baseline
     yield "baseline.incomplete", bool(baseline.lacking) or baseline.unpaired
-    wanted = baseline.lacking or (("calcium_total", "phosphate") if baseline.unpaired else ())
-    yield "baseline.requested", bool(wanted) and all(orders_module.satisfied(analyte, state.requested) for analyte in wanted)
+    yield "baseline.lacking", bool(baseline.lacking)
+    yield "baseline.stale", bool(baseline.stale)
+    yield "baseline.requested", bool(baseline.wanted) and all(orders_module.satisfied(analyte, state.requested) for analyte in baseline.wanted)
     yield "baseline.received_whole", chart.complete("observations")
