@@ -13,6 +13,7 @@ from .wire import Quantity, Range, ReferenceRange, codings, each
 
 # A range of another kind (therapeutic, treatment, critical, recommended) is no reference range.
 NORMAL = "normal"
+ADULT_YEARS = 18
 AGE_UNITS = {
     "a": Decimal("365.25"),
     "yr": Decimal("365.25"),
@@ -49,6 +50,7 @@ def limits_of(
     """Choose the limits for a value that came in `unit`; returns them (None: no range applies) and why ranges were set aside.
 
     Of several fitting ranges the one that names the patient's age goes first; else the narrower serves reassurance and the wider danger.
+    The adults' range does not become a child's by standing beside the child's value: then the child's band goes first (see `_of_child`).
     """
     age = age_at(patient, when)
     if not ranges:
@@ -69,8 +71,9 @@ def limits_of(
         elif pair != (None, None):
             fitting.append((candidate.age is not None, pair))
     if fitting:
-        chosen = [pair for named, pair in fitting if named] or [pair for _, pair in fitting]
-        return _limits(chosen), discarded
+        named = [pair for by_age, pair in fitting if by_age]
+        limits = _limits(named or [pair for _, pair in fitting])
+        return limits if named else _of_child(limits, analyte, patient, age), discarded
     return _fallback(analyte, patient, age), discarded
 
 
@@ -120,10 +123,43 @@ def _limits(pairs: list[Pair]) -> Limits:
     )
 
 
+def _of_child(limits: Limits, analyte: Analyte, patient: Patient, age: tuple[int, int] | None) -> Limits:
+    """A child's limits: those reported, or the band of the child's age where the adults' range was reported.
+
+    From the age on at which child and adult share a band (phosphate: 16 years), the adults' range is the child's, too.
+    """
+    if age is None or age[0] >= ADULT_YEARS or not is_adult_range(limits, analyte):
+        return limits
+    band = _fallback(analyte, patient, age)
+    if band is not None and is_adult_range(band, analyte):
+        return limits
+    found = band or limits
+    return Limits(found.low, found.high, found.wide_low, found.wide_high, "reported-adult")
+
+
+def is_adult_range(limits: Limits, analyte: Analyte) -> bool:
+    """Whether limits are the adults' of the catalog, as far as they are given, to the decimals that those have: 0.80-1.50 mmol/L is the
+    2.5-4.6 mg/dL of phosphate."""
+    adults = [band for band in analyte.bands if band.from_years >= ADULT_YEARS]
+    return any(_same(limits.low, band.low) and _same(limits.high, band.high) for band in adults)
+
+
+def _same(limit: Decimal | None, adult: Decimal | None) -> bool:
+    return limit is None or (adult is not None and limit.quantize(adult) == adult)
+
+
+def expected_at(analyte: Analyte, patient: Patient, day: date) -> Limits | None:
+    """The catalog's band for the patient's age on a day; None where it has none."""
+    if patient.born is None:
+        return None
+    born = patient.born[1]
+    return _fallback(analyte, patient, (years_between(born, day), (day - born).days))
+
+
 def _fallback(analyte: Analyte, patient: Patient, age: tuple[int, int] | None) -> Limits | None:
     """The catalog's band. Without a birth date the adult's: a danger must be seen, and reassurance asks for the age by itself."""
-    for low, high in _bands(analyte, patient, age or (18, 18 * 366)):
-        return Limits(low, high, low, high, "adult" if age is None or age[0] >= 18 else "child")
+    for low, high in _bands(analyte, patient, age or (ADULT_YEARS, ADULT_YEARS * 366)):
+        return Limits(low, high, low, high, "adult" if age is None or age[0] >= ADULT_YEARS else "child")
     return None
 
 

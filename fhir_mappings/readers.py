@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from . import wire
 from .doses import daily_dose, given_dose, length_in_days
@@ -22,7 +23,7 @@ from .facts import Dose, Encounter, Exposure, Facts, History, Lab, Moment, Order
 from .mappings import Analyte, Mappings, OrderCode, ResultCode
 from .ranges import limits_of, years_between
 from .times import days, moment
-from .units import COMPARATORS, Measured, UnitError, measure
+from .units import COMPARATORS, Measured, UnitError, measure, number_of, shown
 from .wire import Coding, Concept, Concepts, Reference, codings, each, text_of
 
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -261,12 +262,23 @@ class _Reading:
         by_analyte: dict[str, list[Lab]] = defaultdict(list)
         for pending in self.pending:
             if patient.born is not None and pending.when.until.date() < patient.born[0]:
-                self.problem(pending.name, "effective", "before-birth", analyte=pending.analyte.id, when=pending.when)
+                self.problem(
+                    pending.name,
+                    "effective",
+                    "before-birth",
+                    analyte=pending.analyte.id,
+                    when=pending.when,
+                    shown=pending.measured.shown,
+                    status=pending.observation.status or "",
+                )
                 continue
             by_analyte[pending.analyte.id].append(self._limited(pending, patient))
         labs = {analyte: _in_order(values) for analyte, values in sorted(by_analyte.items())}
-        several = {analyte: values for analyte, values in labs.items() if len(values) > 1}
-        problems = [problem for analyte, values in several.items() for problem in _contradictions(values, self.mappings.analytes[analyte])]
+        problems: list[Problem] = []
+        for analyte, values in labs.items():
+            if len(values) > 1 and (contradictions := list(_contradictions(values, self.mappings.analytes[analyte]))):
+                problems.extend(_contradiction(earlier, later, detail) for earlier, later, detail in contradictions)
+                labs[analyte] = _marked(values, contradictions)
         return labs, problems
 
     def _limited(self, pending: _Pending, patient: Patient) -> Lab:
@@ -309,8 +321,11 @@ class _Reading:
         when: Moment | None = None,
         shown: str = "",
         below: bool = False,
+        number: Decimal | None = None,
+        flags: frozenset[str] = NO_FLAGS,
+        status: str = "",
     ) -> None:
-        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below))
+        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below, number, flags, status))
 
     def moment(self, text: str | None, exact: bool = True) -> Moment | None:
         if not text:
@@ -504,8 +519,21 @@ def _mapped_value(
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
 
-    def refuse(element: str, reason: str, detail: str = "") -> None:
-        reading.problem(item.name, element, reason, detail, analyte=result.analyte, when=when)
+    def refuse(element: str, reason: str, detail: str = "", below: bool = False) -> None:
+        quantity = source.value_quantity
+        reading.problem(
+            item.name,
+            element,
+            reason,
+            detail,
+            analyte=result.analyte,
+            when=when,
+            shown=shown(quantity) if quantity is not None else "",
+            below=below,
+            number=_number(quantity),
+            flags=_flags(source.interpretation),
+            status=observation.status or "",
+        )
 
     if result.excluded:
         # Known, and not what it could be mistaken for: it says nothing about the analyte.
@@ -554,7 +582,7 @@ def _lab(
     code: Coding,
     analyte: Analyte,
     when: Moment,
-    refuse: Callable[[str, str, str], None],
+    refuse: Callable[..., None],
 ) -> None:
     quantity = source.value_quantity
     assert quantity is not None
@@ -564,7 +592,7 @@ def _lab(
     try:
         measured = measure(quantity, analyte, result, reading.mappings, f"{code.display or ''} {source.code.text or '' if source.code else ''}")
     except UnitError as error:
-        reading.problem(item.name, "valueQuantity", error.reason, error.detail, analyte=analyte.id, when=when, below=error.below)
+        refuse("valueQuantity", error.reason, error.detail, error.below)
         return
     reading.pending.append(
         _Pending(observation, source, item.name, result, code, analyte, measured, when, _hours_to_receipt(observation, item, reading))
@@ -585,7 +613,7 @@ def _answer(
     code: Coding,
     analyte: Analyte,
     when: Moment,
-    refuse: Callable[[str, str, str], None],
+    refuse: Callable[..., None],
 ) -> None:
     """Read an answer as 1 (present) or 0 (absent); one that is not known, or contradicts itself, is refused."""
     said = _flags(source.interpretation) | _interpretations(source.value_codeable_concept, reading)
@@ -624,6 +652,14 @@ def _hours_to_receipt(observation: wire.Observation, item: _Item, reading: _Read
     if collected is None or received is None or not collected.exact or not received.exact or received.at < collected.at:
         return None
     return Decimal(int((received.at - collected.at).total_seconds())) / 3600
+
+
+def _number(quantity: wire.Quantity | None) -> Decimal | None:
+    """The number of a quantity that is refused, as it was sent, in whatever unit; a bound is none."""
+    try:
+        return number_of(bytes(quantity.value)) if quantity is not None and not quantity.comparator else None
+    except UnitError:
+        return None
 
 
 def _flags(interpretation: Concepts) -> frozenset[str]:
@@ -709,7 +745,10 @@ def _latest(group: Iterable[Lab]) -> Iterable[Lab]:
     return [lab for lab in corrections if lab.issued == latest]
 
 
-def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Problem]:
+Contradiction = tuple[Lab, Lab, str]  # the earlier (or less extreme) value, the later one, and in which way they contradict each other
+
+
+def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Contradiction]:
     """Finals of one moment or specimen that differ more than they may, and total calcium that changes by more than half within a day."""
     percent = analyte.differ_percent
     finals = [lab for lab in labs if lab.final and not lab.comparator]
@@ -719,13 +758,20 @@ def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Problem
         together = (earlier.when == later.when and earlier.when.exact) or (earlier.specimen and earlier.specimen == later.specimen)
         smaller, larger = sorted((earlier.value, later.value))
         if together and larger - smaller > smaller * percent / 100:
-            yield _contradiction(later, f"differs from {earlier.shown} of the same moment by more than {percent} %")
+            yield earlier, later, f"differs from {earlier.shown} of the same moment by more than {percent} %"
         elif analyte.id == "calcium_total" and paired(earlier, later, Decimal(24)) and larger - smaller > smaller / 2:
-            yield _contradiction(later, f"differs from {earlier.shown} within 24 hours by more than half")
+            yield earlier, later, f"differs from {earlier.shown} within 24 hours by more than half"
 
 
-def _contradiction(lab: Lab, detail: str) -> Problem:
-    return Problem(lab.resource, "value", "contradictory", detail, analyte=lab.analyte, when=lab.when, shown=lab.shown)
+def _contradiction(earlier: Lab, later: Lab, detail: str) -> Problem:
+    both = f"{earlier.shown} and {later.shown}"
+    return Problem(later.resource, "value", "contradictory", detail, analyte=later.analyte, when=later.when, shown=both, status=later.status)
+
+
+def _marked(labs: tuple[Lab, ...], contradictions: Iterable[Contradiction]) -> tuple[Lab, ...]:
+    """The values again, those that contradict each other marked."""
+    marked = {id(lab) for earlier, later, _ in contradictions for lab in (earlier, later)}
+    return tuple(replace(lab, conflicting=True) if id(lab) in marked else lab for lab in labs)
 
 
 # Histories

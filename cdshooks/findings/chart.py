@@ -85,14 +85,14 @@ class Chart:
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
         """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
 
-        A preliminary result can raise an alarm; it cannot call one off.
+        A preliminary result can raise an alarm; it cannot call one off. Nor can one result call off another that contradicts it.
         """
         newest = self.fresh(analyte)
-        if newest is None or newest.final:
+        if newest is None or (newest.final and not newest.conflicting):
             return () if newest is None else (newest,)
         limit = self._fresh_since(analyte)
-        final = next((lab for lab in reversed(self.labs(analyte)) if lab.final and lab.when.until >= limit), None)
-        return (newest,) if final is None else (newest, final)
+        earlier = [lab for lab in reversed(self.labs(analyte)) if lab is not newest and lab.final and lab.when.until >= limit]
+        return newest, *(earlier[:1] if not newest.final else [lab for lab in earlier if lab.conflicting])
 
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
         """Usable values of the last `days`, oldest first."""
@@ -193,8 +193,9 @@ def is_low(lab: Lab) -> bool:
 
 
 def _flag_decides(lab: Lab) -> bool:
-    # Without a reported range the flag is the only trace of the laboratory's own limits; beside one, the number rules (C8.5).
-    return lab.limits is None or lab.limits.source != "reported"
+    # Without a reported range the flag is the only trace of the laboratory's own limits; beside one, the number rules (C8.5). A flag by
+    # the adults' range says nothing about a child.
+    return lab.limits is None or not lab.limits.source.startswith("reported")
 
 
 def in_range(lab: Lab) -> bool:
