@@ -192,7 +192,7 @@ def _warnings(call: _Call[Any], selections: tuple[str, ...], placed: frozenset[s
 
 # Members named twice. JSON parsers keep one of the two silently; which patient, value or list an answer rests on must not depend on the parser.
 
-_anything = msgspec.json.Decoder(float_hook=lambda text: Raw(text.encode())).decode  # the number's own text: no number is out of range
+_anything = msgspec.json.Decoder(float_hook=Raw).decode  # the number's own text: no number is out of range
 _encode = msgspec.json.Encoder().encode
 ESCAPED_QUOTE = rb"\u0022"
 
