@@ -40,10 +40,15 @@ def application(settings: Settings) -> Flask:
     content = content_of(settings)
     _log_events()
     app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None)
+    calm_collections()
+    return app
+
+
+def calm_collections() -> None:
+    """Have garbage collected seldom, and content never looked at again."""
     gc.collect()
     gc.set_threshold(50_000, 20, 20)  # a call makes thousands of short-lived values, and hardly a cycle
-    gc.freeze()  # content never dies: no collection need look at it again, and forked workers keep sharing its memory
-    return app
+    gc.freeze()  # content never dies: forked workers keep sharing its memory
 
 
 def _samples(content: Content) -> Callable[[datetime], Mapping[str, Mapping[str, Any]]]:
@@ -93,7 +98,9 @@ def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
 
 
 def _gateway(settings: Settings) -> Gateway:
-    return Gateway(application(settings), most_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    app = application(settings)
+    app.config["MAX_CONTENT_LENGTH"] = None  # the gateway keeps to the limit; Flask would copy each body three times to count it again
+    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
 
 
 def _connections() -> int:
