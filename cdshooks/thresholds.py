@@ -22,6 +22,10 @@ class Thresholds:
     guard_band: Table
     critical: Table
     albumin: Table
+    adjustment: Table
+    specimen: Table
+    contrast: Table
+    site: Table
     ionised_fraction: Table
     egfr: Table
     aki: Table

@@ -48,7 +48,8 @@ class Lab(Struct, frozen=True, gc=False):
     `value` is exact, in the canonical unit of the analyte (catalog/analytes); with a `comparator` it is a bound, never a value to
     compute with. `shown` is value and unit as they were sent, for print. `final` is false for preliminary and registered results.
     `limits` is None where no reference range applies (NO_RANGE). `flags` are the HL7 interpretation codes as sent (H, L, HH, N, ...).
-    `specimen` is the specimen's reference, for pairing. `code` is the code that was mapped, as `system|code`, `attributes`
+    `specimen` is the specimen's reference, for pairing, and `hours_to_receipt` how long it was on its way from collection to the laboratory,
+    where the Specimen came and says both. `code` is the code that was mapped, as `system|code`, `attributes`
     what the catalog remarks on it (blood, ckd-epi-2021, computed).
     """
 
@@ -67,6 +68,14 @@ class Lab(Struct, frozen=True, gc=False):
     resource: str = ""
     issued: datetime | None = None
     status: str = "final"
+    hours_to_receipt: Decimal | None = None
+
+
+class Draw(Struct, frozen=True, gc=False):
+    """A draw by itself, to be compared with those of laboratory values: when it was, and its specimen."""
+
+    when: Moment
+    specimen: str = ""
 
 
 class History(Struct, frozen=True, gc=False):
@@ -184,7 +193,8 @@ class Problem(Struct, frozen=True, gc=False):
     """Something that came and was not used: where it was, which element, and why.
 
     `reason` is one of `REASONS`. `analyte` and `when` are kept where they could be read, so that a newer unreadable value can beat an
-    older readable one. `category` is the history, medication or order category where one is known.
+    older readable one. `category` is the history, medication or order category where one is known. `below` marks a value that lies below
+    the plausible limits: as a value it is not believed, but it tells of a spoilt sample.
     """
 
     resource: str
@@ -195,6 +205,7 @@ class Problem(Struct, frozen=True, gc=False):
     category: str = ""
     when: Moment | None = None
     shown: str = ""
+    below: bool = False
 
 
 REASONS: Mapping[str, str] = {
@@ -247,7 +258,7 @@ class Facts(Struct, frozen=True, gc=False):
         return Counter(self.passed_over)
 
 
-def paired(one: Lab, other: Lab, hours: Decimal) -> bool:
+def paired(one: Lab | Draw, other: Lab | Draw, hours: Decimal) -> bool:
     """Whether two values were drawn together: from one specimen, or at exact times at most `hours` apart."""
     if one.specimen and one.specimen == other.specimen:
         return True

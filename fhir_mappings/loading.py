@@ -325,6 +325,7 @@ def _analyte(document: Mapping[str, Any]) -> Analyte:
         differ_percent=Decimal(document["differ_percent"]) if "differ_percent" in document else None,
         order=document.get("order", ""),
         orderable=_orderable(document),
+        coded=document.get("coded", False),
         sources=tuple(document.get("sources", ())),
     )
 

@@ -52,6 +52,7 @@ class Analyte:
     `factors` maps each accepted UCUM unit to the exact conversion of a value in it to `unit`. `bands` are the fallback ranges of
     adults and children. `differ_percent` is how far two finals of one moment may differ before they contradict each other.
     `order` is the order category that a request for this analyte belongs to; `orderable` the (system, code, display) used to order it.
+    `coded` marks an answer instead of a measurement: 1 where it says present, 0 where it says absent.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Analyte:
     differ_percent: Decimal | None = None
     order: str = ""
     orderable: tuple[str, str, str] | None = None
+    coded: bool = False
     sources: tuple[str, ...] = ()
 
 

@@ -34,7 +34,7 @@ TAKEN = frozenset({"active", "completed", "stopped", "on-hold", "intended", "unk
 TAKING = frozenset({"active", "intended", "in-progress", "on-hold", "recorded"})
 INPATIENT = frozenset({"IMP", "ACUTE", "NONAC", "EMER", "OBSENC", "SS", "inpatient", "emergency"})
 OUTPATIENT = frozenset({"AMB", "VR", "HH", "FLD", "PRENC", "ambulatory", "outpatient", "home", "field", "daytime", "virtual", "other"})
-REFERRED_TO = frozenset({wire.Condition, wire.Medication, wire.Location})  # what references are followed to
+REFERRED_TO = frozenset({wire.Condition, wire.Medication, wire.Location, wire.Specimen})  # what references are followed to
 MAX_DEPTH = 16
 FUTURE = timedelta(hours=24)
 # A prescription that ended without saying when may have been taken for as long as one is usually valid.
@@ -95,6 +95,7 @@ class _Pending(Struct, gc=False):
     analyte: Analyte
     measured: Measured
     when: Moment
+    hours_to_receipt: Decimal | None
 
 
 @dataclass
@@ -285,12 +286,13 @@ class _Reading:
             final=observation.status in USABLE,
             limits=limits,
             flags=_flags(source.interpretation) if source.interpretation is not None else NO_FLAGS,
-            specimen=(observation.specimen.reference or "") if observation.specimen else "",
+            specimen=_specimen_name(observation, pending.name),
             code=f"{pending.code.system}|{pending.code.code}",
             attributes=pending.result.attributes,
             resource=pending.name,
             issued=issued.at if issued else None,
             status=observation.status or "",
+            hours_to_receipt=pending.hours_to_receipt,
         )
 
     # What readers share
@@ -306,8 +308,9 @@ class _Reading:
         category: str = "",
         when: Moment | None = None,
         shown: str = "",
+        below: bool = False,
     ) -> None:
-        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown))
+        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below))
 
     def moment(self, text: str | None, exact: bool = True) -> Moment | None:
         if not text:
@@ -517,13 +520,15 @@ def _mapped_value(
         refuse("status", "status", status if status in KNOWN_STATUS else "not a status")
     elif source.data_absent_reason is not None:
         refuse("dataAbsentReason", "data-absent")
-    elif source.value_quantity is None:
-        other = bytes(source.value_string) or source.value_codeable_concept is not None
+    elif source.value_quantity is None and not analyte.coded:
+        other = bytes(source.value_string) or source.value_codeable_concept is not None or source.value_boolean is not None
         refuse("value", "value-type" if other else "no-value")
     elif when is None:
         refuse("effective", "no-time")
     elif when.at > reading.now + FUTURE:
         refuse("effective", "future")
+    elif analyte.coded:
+        _answer(source, item, reading, observation, result, code, analyte, when, refuse)
     else:
         _lab(source, item, reading, observation, result, code, analyte, when, refuse)
 
@@ -559,9 +564,66 @@ def _lab(
     try:
         measured = measure(quantity, analyte, result, reading.mappings, f"{code.display or ''} {source.code.text or '' if source.code else ''}")
     except UnitError as error:
-        refuse("valueQuantity", error.reason, error.detail)
+        reading.problem(item.name, "valueQuantity", error.reason, error.detail, analyte=analyte.id, when=when, below=error.below)
         return
-    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when))
+    reading.pending.append(
+        _Pending(observation, source, item.name, result, code, analyte, measured, when, _hours_to_receipt(observation, item, reading))
+    )
+
+
+# What an answer says: interpretation codes (HL7 v3 ObservationInterpretation), sent as the value or beside it.
+PRESENT = frozenset({"POS", "DET", "A", "AA", "H", "HH", "HU", "HX", ">"})
+ABSENT = frozenset({"NEG", "ND", "N"})
+
+
+def _answer(
+    source: wire.Observation | wire.Component,
+    item: _Item,
+    reading: _Reading,
+    observation: wire.Observation,
+    result: ResultCode,
+    code: Coding,
+    analyte: Analyte,
+    when: Moment,
+    refuse: Callable[[str, str, str], None],
+) -> None:
+    """Read an answer as 1 (present) or 0 (absent); one that is not known, or contradicts itself, is refused."""
+    said = _flags(source.interpretation) | _interpretations(source.value_codeable_concept, reading)
+    present, absent = not said.isdisjoint(PRESENT) or source.value_boolean is True, not said.isdisjoint(ABSENT) or source.value_boolean is False
+    if present is absent:
+        refuse("value", "value-type", "its answer is not known")
+        return
+    measured = Measured(Decimal(present), analyte.unit, text_of(source.value_codeable_concept) or ("present" if present else "absent"))
+    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when, None))
+
+
+def _interpretations(concept: Concept | None, reading: _Reading) -> frozenset[str]:
+    """The interpretation codes that the codings of a value stand for."""
+    context = reading.mappings.context
+    named = (context.get((coding.system or "", coding.code or ""), "") for coding in codings(concept))
+    return frozenset(name.removeprefix("interpretation:") for name in named if name.startswith("interpretation:"))
+
+
+def _specimen_name(observation: wire.Observation, name: str) -> str:
+    """The reference of the specimen. That of a contained one holds within its own resource only, so it is named with it."""
+    reference = (observation.specimen.reference or "") if observation.specimen is not None else ""
+    return f"{name}{reference}" if reference.startswith("#") else reference
+
+
+def _hours_to_receipt(observation: wire.Observation, item: _Item, reading: _Reading) -> Decimal | None:
+    """Hours from the collection of the specimen to its receipt; None unless the Specimen came, is the patient's, and says both exactly."""
+    if observation.specimen is None:
+        return None
+    specimen = reading.resolve(observation.specimen, item)
+    if not isinstance(specimen, wire.Specimen) or specimen.collection is None:
+        return None
+    if specimen.subject is not None and not reading._owned(_Item(specimen, item.draft)):
+        return None
+    collected = reading.moment(specimen.collection.collected_date_time or _last(specimen.collection.collected_period))
+    received = reading.moment(specimen.received_time)
+    if collected is None or received is None or not collected.exact or not received.exact or received.at < collected.at:
+        return None
+    return Decimal(int((received.at - collected.at).total_seconds())) / 3600
 
 
 def _flags(interpretation: Concepts) -> frozenset[str]:

@@ -78,6 +78,7 @@ class Component(Element):
     value_quantity: Quantity | None = None
     value_codeable_concept: Concept | None = None
     value_string: Raw = NOTHING
+    value_boolean: bool | None = None
     data_absent_reason: Concept | None = None
     interpretation: Concepts = None
     reference_range: list[ReferenceRange] | None = None
@@ -96,11 +97,23 @@ class Observation(Resource, tag="Observation"):
     value_quantity: Quantity | None = None
     value_codeable_concept: Concept | None = None
     value_string: Raw = NOTHING
+    value_boolean: bool | None = None
     data_absent_reason: Concept | None = None
     interpretation: Concepts = None
     reference_range: list[ReferenceRange] | None = None
     specimen: Reference | None = None
     component: list[Component] | None = None
+
+
+class Collection(Element):
+    collected_date_time: str | None = None
+    collected_period: Period | None = None
+
+
+class Specimen(Resource, tag="Specimen"):
+    subject: Reference | None = None
+    received_time: str | None = None
+    collection: Collection | None = None
 
 
 class Condition(Resource, tag="Condition"):
@@ -312,6 +325,7 @@ class Bundle(Resource, tag="Bundle"):
 
 READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` lists
     Observation,
+    Specimen,
     Condition,
     Procedure,
     MedicationRequest,

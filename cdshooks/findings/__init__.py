@@ -22,7 +22,7 @@ __all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding",
 TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
 # The lists of analytes that a suggestion may propose one by one (`add_lacking`).
 LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
-    "baseline": lambda state: state.baseline.lacking,
+    "baseline": lambda state: state.baseline.wanted,
     "kdigo": lambda state: state.kdigo_lacking,
     "brain": lambda state: state.brain.lacking,
     "hazard": lambda state: state.hazard_lacking,

@@ -22,8 +22,31 @@ LOW_CALCIUM = ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM)
 VITAMIN_D = ("hazard.vitamin_d", "dose")
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
+EDTA = ("specimen.edta_potassium", "specimen.edta_gross_potassium", "specimen.edta_gross_calcium", "pair_hours.edta")
+HAEMOLYSIS = ("pair_hours.edta", *CATEGORY)
+LATE = ("specimen.receipt_hours",)
+SAMPLE = (*EDTA, *HAEMOLYSIS, *LATE)
+GADOLINIUM = ("contrast.gadolinium_hours", "contrast.gadolinium_hours_low_egfr", *CATEGORY)
+UNRELIABLE = (
+    "albumin.unreliable_below",
+    "albumin.haemoconcentration_above",
+    "adjustment",
+    "lookback_days.ph",
+    "lookback_days.citrate",
+    "lookback_days.critical_illness",
+    "lookback_days.pregnancy",
+    *CATEGORY,
+)
+DISAGREE = ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM)
 SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
-DISTURBED = ("phosphate.clue_hours", "phosphate.total_protein", "phosphate.triglycerides", "phosphate.bilirubin", "phosphate.amphotericin_hours")
+DISTURBED = (
+    "pair_hours.edta",
+    "phosphate.clue_hours",
+    "phosphate.total_protein",
+    "phosphate.triglycerides",
+    "phosphate.bilirubin",
+    "phosphate.amphotericin_hours",
+)
 DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
 PRODUCT = (
     "product.adult",
@@ -42,13 +65,30 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "calcium.critical": CRITICAL,
     "calcium.critical_ionised_normal": CRITICAL,
     "calcium.critical_preliminary": CRITICAL,
+    "calcium.critical_suspect": (*CRITICAL, *SAMPLE, *GADOLINIUM),
     "calcium.high": ABNORMAL_CALCIUM,
-    "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
+    "calcium.high_uncertain": (*UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.low_uncertain": ("albumin.total_calcium_low_counts_from", *UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.doubtful": (*UNRELIABLE, *DISAGREE),
+    "calcium.ionised_agrees": DISAGREE,
+    "calcium.ph_unusual": ("adjustment.ph_low", "adjustment.ph_high", "lookback_days.ph"),
+    "calcium.albumin_high": ("albumin.haemoconcentration_above", "pair_hours.calcium_albumin"),
+    "specimen.edta": EDTA,
+    "specimen.edta_unmeasurable": EDTA,
+    "specimen.haemolysis": HAEMOLYSIS,
+    "specimen.haemolysis_any": HAEMOLYSIS,
+    "specimen.late": LATE,
+    "specimen.recent_for_view": ("lookback_days.view_value", *SAMPLE),
+    "contrast.gadolinium": GADOLINIUM,
+    "contrast.low_calcium": GADOLINIUM,
+    "contrast.iodinated": ("contrast.iodinated_hours",),
+    "site.prefers_ionised": ("site.prefer_ionised",),
+    "history.pregnancy": ("lookback_days.pregnancy",),
     "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
     "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.in_range": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
-    "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
+    "calcium.recent_for_view": ("lookback_days.view_value", "albumin.total_calcium_low_counts_from", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
@@ -111,9 +151,10 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "hazard.thiazide_lithium": ABNORMAL_CALCIUM,
     "hazard.warfarin": CATEGORY,
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
+    "baseline.stale": ("lookback_days.stale",),
     "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
     "checklist.adult": ("reassurance.adult_years",),
-    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", "ionised_fraction", *ABNORMAL_CALCIUM),
+    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", *UNRELIABLE, *DISAGREE),
     "checklist.phosphate": ("guard_band.phosphate",),
     "checklist.paired": ("pair_hours.calcium_phosphate", "pair_hours.calcium_albumin"),
     "checklist.kidney": ("egfr", *CATEGORY),
@@ -121,13 +162,13 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         "mask_days",
         "mask_above",
         "dose",
-        "ionised_fraction",
         "phosphate.shift_hours",
         *DISTURBED,
         "lookback_days.critical_illness",
         "lookback_days.pregnancy",
-        "albumin.reported_adjusted_differs",
-        *ABNORMAL_CALCIUM,
+        *DISAGREE,
+        *SAMPLE,
+        *GADOLINIUM,
     ),
     "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
     "checklist.alp": ("reassurance.alp_min",),
@@ -153,7 +194,12 @@ HEALTH_STATUS_FINDINGS = frozenset(
         "brain.in_pregnancy",
         "checklist.no_confounder",
         "checklist.kidney",
+        "checklist.calcium",
         "history.immobile",
+        "history.pregnancy",
+        "calcium.high_uncertain",
+        "calcium.low_uncertain",
+        "calcium.doubtful",
         "history.neurologic_recent",
         "history.paralysis",
     }

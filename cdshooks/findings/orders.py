@@ -122,6 +122,11 @@ def beyond_baseline(chart: Chart) -> bool:
     return any(order.categories - UNQUESTIONED for order in chart.in_play)
 
 
+def calcium_drug(chart: Chart) -> bool:
+    """Whether a calcium salt, as a supplement or as a phosphate binder, is in play."""
+    return any(order.drugs & {"calcium_salt", "binder_calcium"} for order in chart.in_play)
+
+
 def satisfied(analyte: str, requested_now: frozenset[str]) -> bool:
     """Whether an analyte is being asked for; an eGFR brings creatinine with it, an ionised calcium stands in for total calcium."""
     stand_ins = {"creatinine": {"egfr"}, "calcium_total": {"calcium_ionised"}}

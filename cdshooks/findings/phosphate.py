@@ -11,6 +11,7 @@ from fhir_mappings import Exposure, History, Lab
 
 from .chart import Chart, bounds, is_high, is_low
 from .kidney import Kidney
+from .specimen import haemolysis_of
 
 PARAPROTEIN = ("myeloma", "mgus")
 # Results that can disturb the phosphate assay when they are very high, with the words for it; the limits are thresholds of the same name.
@@ -76,7 +77,7 @@ def clues_of(chart: Chart, lab: Lab) -> tuple[Clue, ...]:
 
 
 def artefact_clues(chart: Chart, lab: Lab) -> Iterator[Clue]:
-    """Clues that the assay may have been disturbed: paraprotein, protein, liposomal amphotericin B, lipaemia, icterus.
+    """Clues that the assay may have been disturbed: paraprotein, protein, liposomal amphotericin B, lipaemia, icterus; or haemolysis.
 
     Sources: Larner 1995, Lane 2008 (paraprotein); Bohm 2015 (liposomal amphotericin B). A clue must be proven, as it takes the place of
     a danger: a drug whose formulation is not coded, or whose time is not known, is none.
@@ -88,6 +89,9 @@ def artefact_clues(chart: Chart, lab: Lab) -> Iterator[Clue]:
         found = chart.fresh(analyte) if analyte == "total_protein" else chart.paired_with(lab, analyte, hours)
         if found is not None and found.final and _above(found, chart.thresholds.phosphate[analyte]):
             yield Clue(True, name, f"{chart.mappings.analytes[analyte].title.lower()} {found.shown} ({found.when.at.date()})")
+    haemolysis = haemolysis_of(chart, lab)
+    if haemolysis:
+        yield Clue(True, "haemolysis", haemolysis)
     hours = chart.thresholds.phosphate["amphotericin_hours"]
     if any(e.category == "amphotericin_b_liposomal" and _taken_before(e, lab, hours, ongoing=True) for e in chart.facts.exposures):
         yield Clue(True, "liposomal amphotericin B", "liposomal amphotericin B before the draw")

@@ -8,10 +8,12 @@ from functools import cached_property
 from fhir_mappings import Order
 
 from . import checklist, hazard, orders, scope
+from .adjustment import Adjustment, read_adjustment
 from .baseline import Baseline, read_baseline
 from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .contrast import Contrast, read_contrast
 from .exams import Exams, read_exams
 from .hazard import Hazard
 from .heritable import patterns
@@ -20,10 +22,13 @@ from .kidney import Kidney, read_kidney
 from .phosphate import Phosphate, read_phosphate
 from .product import Product, read_product
 from .scope import Calcification
+from .specimen import Specimen, read_specimen
 
 
 class State:
     """One chart, and what is derived from it: worked out once, when it is first asked for."""
+
+    chart: Chart
 
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
@@ -35,6 +40,18 @@ class State:
     @cached_property
     def kidney(self) -> Kidney:
         return read_kidney(self.chart)
+
+    @cached_property
+    def adjustment(self) -> Adjustment:
+        return read_adjustment(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def specimen(self) -> Specimen:
+        return read_specimen(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def contrast(self) -> Contrast:
+        return read_contrast(self.chart, self.calcium, self.kidney)
 
     @cached_property
     def phosphate(self) -> Phosphate:

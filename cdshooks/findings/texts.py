@@ -16,15 +16,16 @@ from .product import Product
 from .scope import local_causes
 
 if TYPE_CHECKING:
+    from .contrast import Given
     from .state import State
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
 PHRASES = {
-    "trauma": "prior injury",
+    "trauma": "prior trauma",
     "tracheostomy": "prior tracheostomy",
     "surgery": "prior surgery",
-    "extravasation": "prior extravasation",
+    "extravasation": "calcium/phosphate infusion or extravasation",
     "infection": "prior infection",
     "inflammation": "chronic inflammation",
 }
@@ -98,10 +99,29 @@ def _display(state: State, category: str) -> str:
     return named or state.chart.mappings.histories[category].title
 
 
-def _limits(lab: Lab | None) -> str:
+def _stale(state: State) -> str:
+    """What the baseline has that is too old, with its dates: to be seen, and not to be judged by."""
+    newest = [(analyte, state.chart.newest(analyte)) for analyte in state.baseline.stale]
+    return joined(f"{_in_a_sentence(_short(state, analyte))} of {day(lab)}" for analyte, lab in newest if lab is not None)
+
+
+def _fresh_days(state: State) -> str:
+    return str(state.chart.thresholds.fresh_days("calcium_total", state.chart.inpatient))
+
+
+def _limits(state: State, lab: Lab | None) -> str:
+    """The range that a value is held against, in the unit that the value was sent in."""
     if lab is None or lab.limits is None:
         return "no range known"
-    return f"{_plain(lab.limits.low)}-{_plain(lab.limits.high)}"
+    return f"{_limit(state, lab, lab.limits.low)}-{_limit(state, lab, lab.limits.high)} {lab.unit}"
+
+
+def _limit(state: State, lab: Lab, limit: Decimal | None) -> str:
+    """One limit, which is kept in the canonical unit, in the unit of the value."""
+    if limit is None:
+        return ""
+    factor = state.chart.mappings.analytes[lab.analyte].factors[lab.unit]
+    return _plain(factor.back(limit).quantize(Decimal("0.01")))
 
 
 def _plain(number: Decimal | None) -> str:
@@ -140,15 +160,20 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(lab) if (lab := _speaking(state)) is not None else ""
 
 
-def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+def _speaking_phosphate(state: State) -> Lab | None:
     """The phosphate that speaks: a high one, or else a low one, before the newest, which may be preliminary."""
+    found = state.phosphate
+    return next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
 
-    def text(state: State) -> str:
-        found = state.phosphate
-        speaking = next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
-        return read(speaking) if speaking is not None else ""
 
-    return text
+def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_phosphate(state)) is not None else ""
+
+
+def _phosphate_limit(state: State, side: str) -> str:
+    lab = _speaking_phosphate(state)
+    limit = getattr(lab.limits, side) if lab is not None and lab.limits is not None else None
+    return f"{_limit(state, lab, limit)} {lab.unit}" if lab is not None and limit is not None else "not known"
 
 
 def _clues(read: Callable[[Clue], str], *, only_first: bool = False) -> Callable[[State], str]:
@@ -202,6 +227,60 @@ def _have(state: State) -> str:
     return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
 
 
+def _speaking_low(state: State) -> Lab | None:
+    """The calcium a low-calcium card names: ionised calcium beats the total for naming the disorder, and both go before the computed one."""
+    order = {"calcium_ionised": 0, "calcium_total": 1, "calcium_adjusted": 2}
+    return min(state.calcium.low, key=lambda lab: order[lab.analyte], default=None)
+
+
+def _low(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_low(state)) is not None else ""
+
+
+def _doubts(state: State) -> tuple[str, ...]:
+    return (*state.adjustment.reasons, *state.adjustment.disagreements)
+
+
+def _doubt_advice(state: State) -> str:
+    if not state.chart.thresholds.site["prefer_ionised"]:
+        return "Repeat calcium and albumin in one draw."
+    return "Consider ionised calcium." if state.calcium.ionised is None else "Consider repeating ionised calcium."
+
+
+def _drawn(analyte: str) -> Callable[[State], str]:
+    """A value of the suspect sample."""
+
+    def text(state: State) -> str:
+        hours = state.chart.thresholds.pair_hours["edta"]
+        found = [lab for suspect in state.specimen.labs if (lab := state.chart.paired_with(suspect, analyte, hours)) is not None]
+        return shown(found[0]) if found else ""
+
+    return text
+
+
+def _pattern(state: State) -> str:
+    """What stands beside the low calcium: 'K 9.1 mmol/L and low ALP and magnesium'."""
+    edta = state.specimen.edta
+    if edta is None:
+        return ""
+    names = joined(_in_a_sentence(_short(state, lab.analyte)) for lab in edta.low)
+    return f"K {shown(edta.potassium)}{f' and low {names}' if names else ''}"
+
+
+def _critical_doubt(state: State) -> str:
+    given = state.contrast.critical
+    return state.specimen.critical or (f"{_agent(given)} {given.hours:.0f} h before the draw" if given is not None else "")
+
+
+def _agent(given: Given | None) -> str:
+    return (given.exposure.display or "a gadolinium contrast agent") if given is not None else ""
+
+
+def _receipt(state: State) -> str:
+    late = state.specimen.late
+    return f"{late.hours_to_receipt:.0f} h" if late is not None else ""
+
+
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
     "calcium.critical_date": _critical(day),
@@ -211,7 +290,16 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.high_full": _high(lambda lab: full(lab, _unit(lab))),
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
-    "calcium.high_range": lambda state: _limits(_speaking(state)),
+    "calcium.high_range": lambda state: _limits(state, _speaking(state)),
+    "calcium.critical_doubt": _critical_doubt,
+    "calcium.low_value": _low(shown),
+    "calcium.low_full": _low(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
+    "calcium.low_date": _low(day),
+    "calcium.low_measure": _low(_measure),
+    "calcium.low_range": lambda state: _limits(state, _speaking_low(state)),
+    "calcium.doubt": lambda state: next(iter(_doubts(state)), ""),
+    "calcium.doubts": lambda state: "; ".join(_doubts(state)),
+    "calcium.doubt_advice": _doubt_advice,
     "calcium.total": _of("calcium_total"),
     "calcium.total_short": _bare("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
@@ -220,9 +308,21 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
-    "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
+    "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
-    "phosphate.lower_limit": _phosphate(lambda lab: _plain(lab.limits.wide_low) if lab.limits else "not known"),
+    "specimen.calcium": _drawn("calcium_total"),
+    "specimen.potassium": _drawn("potassium"),
+    "specimen.phosphate": _drawn("phosphate"),
+    "specimen.magnesium": _drawn("magnesium"),
+    "specimen.alp": _drawn("alp"),
+    "specimen.date": lambda state: day(state.specimen.labs[0]) if state.specimen.labs else "",
+    "specimen.pattern": _pattern,
+    "specimen.haemolysis": lambda state: state.specimen.haemolysis_any,
+    "specimen.receipt": _receipt,
+    "contrast.agent": lambda state: _agent(state.contrast.gadolinium),
+    "contrast.hours": lambda state: f"{state.contrast.gadolinium.hours:.0f}" if state.contrast.gadolinium is not None else "",
+    "magnesium.value": _of("magnesium"),
+    "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
     "product.value": _product(lambda product: _number(product, product.value, "0.1")),
@@ -245,9 +345,10 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "brain.lacking": lambda state: _titles(state, state.brain.lacking),
     "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
     "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
-    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
+    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking),
     "baseline.have": _have,
-    "baseline.stale": lambda state: _titles(state, state.baseline.stale),
+    "baseline.stale": _stale,
+    "baseline.fresh_days": _fresh_days,
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
-DISTURBING = ("total_protein", "triglycerides", "bilirubin")  # what can disturb the phosphate assay
+# What can disturb the phosphate assay, or tell of haemolysis.
+DISTURBING = ("total_protein", "triglycerides", "bilirubin", "potassium", "ldh", "haemolysis_index", "haemolysis_presence")
 KIDNEY = ("creatinine", "egfr", "egfr_cystatin")
-GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", *DISTURBING)
+# Beside calcium: what shows that a sample is spoilt, and where adjustment for albumin is unreliable.
+HAEMOLYSIS = ("potassium", "phosphate", "ldh", "haemolysis_index", "haemolysis_presence")
+EDTA = ("calcium_total", "calcium_adjusted", "calcium_ionised", "potassium", "alp", "magnesium", "iron", "zinc")
+SAMPLE = tuple(dict.fromkeys((*EDTA, *HAEMOLYSIS, *KIDNEY)))
+ADJUSTMENT = (*CALCIUM, *KIDNEY, "ph")
+GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", "ph", *SAMPLE, *DISTURBING)
 CHART = ("patient", "conditions")
 HISTORY = ("conditions", "procedures")
 DRUGS = ("medication-requests", "medication-statements", "medication-administrations")
+GIVEN = ("medication-statements", "medication-administrations")
+SETTING = (*CHART, "procedures", "encounter", *DRUGS)  # with what tells of critical illness and of kidney disease
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ _ALL = (
     _bool("hook.patient_view", "the chart is being opened (patient-view)"),
     _bool("hook.order_select", "orders are being chosen (order-select)"),
     _bool("hook.order_sign", "orders are being signed (order-sign)"),
+    _bool("site.prefers_ionised", "the site proposes ionised calcium where adjusted calcium is doubtful"),
     # The patient and the author
     _bool("patient.adult", "18 years or older for certain", resources=("patient",)),
     _number("patient.age", "completed years (the youngest that the birth date allows)", resources=("patient",)),
@@ -70,10 +79,36 @@ _ALL = (
     _bool("calcium.critical", "calcium is critical, and no newer calcium is not", CALCIUM, CHART),
     _bool("calcium.critical_ionised_normal", "ionised calcium of the critical draw is in range", CALCIUM),
     _bool("calcium.critical_preliminary", "the critical calcium is a preliminary result", CALCIUM),
+    _bool(
+        "calcium.critical_suspect",
+        "the draw of the critical calcium shows signs of a spoilt sample, or followed a gadolinium agent that lowers measured calcium",
+        (*CALCIUM, *SAMPLE),
+        (*CHART, "procedures", *GIVEN),
+    ),
     _bool("calcium.high", "a fresh calcium (total, adjusted or ionised) is above its limit", CALCIUM, CHART),
-    _bool("calcium.high_uncertain", "calcium is high only before adjustment, or only by an adjustment that albumin makes unreliable", CALCIUM, CHART),
+    _bool(
+        "calcium.high_uncertain",
+        "calcium is high only before adjustment, or only by an adjustment that is unreliable in this patient",
+        ADJUSTMENT,
+        SETTING,
+    ),
     _bool("calcium.low", "a fresh calcium is below its limit", CALCIUM, CHART),
+    _bool(
+        "calcium.low_uncertain",
+        "calcium is low only before adjustment, or only by an adjustment that is unreliable in this patient",
+        ADJUSTMENT,
+        SETTING,
+    ),
     _bool("calcium.discordant", "calcium measures of one draw disagree", CALCIUM),
+    _bool(
+        "calcium.doubtful",
+        "calcium measures of one draw disagree, or adjusted calcium stands alone where adjusting for albumin is unreliable",
+        ADJUSTMENT,
+        SETTING,
+    ),
+    _bool("calcium.ph_unusual", "a recent pH lies outside 7.30-7.50", ("ph",)),
+    _bool("calcium.albumin_high", "albumin is above 5.0 g/dL", CALCIUM),
+    _bool("calcium.ionised_agrees", "a final ionised calcium of the same draw, or a later one, lies on the same side of its limits", CALCIUM),
     _bool("calcium.in_range", "every fresh measure of calcium is final and in range, and they agree", CALCIUM, CHART),
     _bool("calcium.borderline", "a calcium in range lies close to a limit", CALCIUM, CHART),
     _bool("calcium.recent_for_view", "the calcium that speaks is at most 14 days old", CALCIUM),
@@ -117,6 +152,36 @@ _ALL = (
     _bool("product.severe", "and it reaches 70 mg2/dL2", (*CALCIUM, "phosphate"), (*CHART, *DRUGS)),
     _bool("product.preliminary", "one of the two values is preliminary", (*CALCIUM, "phosphate")),
     _bool("product.recent_for_view", "both values of the product are at most 14 days old", (*CALCIUM, "phosphate")),
+    # Samples and contrast media
+    _bool(
+        "specimen.edta",
+        "the draw of the low calcium shows the pattern of EDTA contamination, and no repeat agrees with it",
+        EDTA,
+        CHART,
+    ),
+    _bool("specimen.edta_unmeasurable", "and calcium in it was too low to be believed", EDTA, CHART),
+    _bool("specimen.haemolysis", "the sample of the newest phosphate shows signs of haemolysis", (*HAEMOLYSIS, *KIDNEY), (*CHART, "procedures")),
+    _bool(
+        "specimen.haemolysis_any",
+        "the sample of the newest calcium, potassium or phosphate shows signs of haemolysis",
+        SAMPLE,
+        (*CHART, "procedures"),
+    ),
+    _bool("specimen.late", "potassium is high in a sample that took more than six hours from collection to receipt", ("potassium",), CHART),
+    _bool("specimen.recent_for_view", "a suspect sample is at most 14 days old", SAMPLE, (*CHART, "procedures")),
+    _bool(
+        "contrast.gadolinium",
+        "gadodiamide or gadoversetamide was given so shortly before calcium was drawn that it may disturb its measurement",
+        ("calcium_total", *KIDNEY),
+        (*CHART, "procedures", *GIVEN),
+    ),
+    _bool(
+        "contrast.low_calcium",
+        "and that calcium is low, with no ionised calcium out of range",
+        (*CALCIUM, *KIDNEY),
+        (*CHART, "procedures", *GIVEN),
+    ),
+    _bool("contrast.iodinated", "iodinated contrast was given within a day before calcium was drawn", ("calcium_total",), GIVEN),
     # Kidney
     _bool("egfr.known", "a fresh eGFR is reported or can be computed", KIDNEY, CHART),
     _bool("egfr.below_60", "the fresh eGFR is below 60 mL/min/1.73 m2", KIDNEY, CHART),
@@ -157,6 +222,8 @@ _ALL = (
         resources=HISTORY,
     ),
     _bool("history.immobile", "immobilisation or paralysis is on record", resources=("conditions",)),
+    _bool("history.pregnancy", "pregnancy, or the six weeks after it", resources=("conditions",)),
+    _bool("history.paraprotein", "myeloma or a monoclonal gammopathy is on record and active", resources=("conditions",)),
     _bool("history.diabetes", "diabetes is on record", resources=("conditions",)),
     _bool("history.tumoral_calcinosis", "tumoral calcinosis is on record", resources=("conditions",)),
     _bool("history.mass", "a soft-tissue tumour or unexplained mass is on record", resources=("conditions",)),
@@ -194,6 +261,7 @@ _ALL = (
     _bool("heritable.baseline_in_range", "calcium and phosphate are fresh and in range", ("calcium_total", "calcium_ionised", "phosphate"), CHART),
     # Orders in play
     _bool("order.baseline", "a baseline test is in play"),
+    _bool("order.calcium_drug", "a calcium salt, as a supplement or as a phosphate binder, is in play"),
     _bool("order.extended", "an extended metabolic test is in play"),
     _bool("order.imaging", "imaging of a site is in play"),
     _bool("order.metabolic_imaging", "DXA, bone scan or parathyroid imaging is in play"),
@@ -299,16 +367,26 @@ _ALL = (
         "calcium, phosphate, albumin or creatinine is missing or stale, or calcium and phosphate were not drawn together",
         ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
     ),
+    _bool(
+        "baseline.lacking",
+        "calcium, phosphate, albumin or creatinine is missing or stale",
+        ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
+    ),
+    _bool(
+        "baseline.stale",
+        "one of them is on record, and too old",
+        ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr"),
+    ),
     _bool("baseline.requested", "all that the baseline lacks is already being asked for", GATE, ("service-requests",)),
     _bool("baseline.received_whole", "all results that were asked for came"),
     # Reassurance
     _checklist("adult", "18 years or older for certain"),
     _checklist("fresh", "calcium, phosphate, albumin and creatinine or eGFR are fresh, final and usable"),
-    _checklist("calcium", "every calcium measure is in range and not near a limit; albumin lets it be adjusted, or ionised calcium is in range"),
+    _checklist("calcium", "every calcium measure is in range and not near a limit; albumin adjustment is reliable, or ionised calcium is in range"),
     _checklist("phosphate", "phosphate is in range and not near a limit"),
     _checklist("paired", "calcium and phosphate within 24 hours, calcium and albumin in one draw"),
     _checklist("kidney", "eGFR 60 or more (90 with low muscle mass), no CKD G3a or worse, possible CKD, acute injury, dialysis, transplant"),
-    _checklist("no_confounder", "no discordance, shift, critical illness, pregnancy, masking drug or systemic disease"),
+    _checklist("no_confounder", "no discordance, suspect sample, shift, critical illness, pregnancy, masking drug or systemic disease"),
     _checklist("other_labs", "PTH, magnesium and 25-OH-D in range where they are known"),
     _checklist("alp", "ALP above 30 and within its limit where it is known"),
     _checklist("no_recent_abnormal", "no calcium or phosphate out of range within a year"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..calcium import COMPUTED
-from ..chart import in_range, is_high
+from ..calcium import COMPUTED, MEASURES
+from ..chart import in_range, is_high, is_low
 from ..state import State
 from .naming import Named
 
@@ -19,15 +19,27 @@ def calcium(state: State) -> Named:
     yield told("critical", calcium.critical is not None)
     yield "calcium.critical_ionised_normal", calcium.critical_ionised_normal
     yield "calcium.critical_preliminary", calcium.critical is not None and not calcium.critical.final
+    yield "calcium.critical_suspect", bool(state.specimen.critical) or state.contrast.critical is not None
     yield told("high", bool(calcium.high))
     yield "calcium.high_uncertain", _high_uncertain(state)
     yield told("low", bool(calcium.low))
+    yield "calcium.low_uncertain", _low_uncertain(state)
     yield told("discordant", calcium.discordant)
+    yield "calcium.doubtful", _doubtful(state)
+    yield "calcium.ph_unusual", state.adjustment.ph_unusual
+    yield "calcium.albumin_high", state.adjustment.albumin_high
+    yield "calcium.ionised_agrees", state.adjustment.ionised_agrees
     yield told("borderline", calcium.border)
     yield "calcium.in_range", _in_range(state)
-    speaking = [lab for lab in (*calcium.high, calcium.critical) if lab is not None]
+    speaking = [lab for lab in (*calcium.high, *calcium.low, calcium.critical) if lab is not None]
     limit = chart.ago(chart.thresholds.lookback_days["view_value"])
     yield "calcium.recent_for_view", any(lab.when.until >= limit for lab in speaking)
+
+
+def _doubtful(state: State) -> bool | str:
+    certain = state.chart.complete("observations") and any(state.chart.proven(measure) is not None for measure in MEASURES)
+    doubtful = state.adjustment.doubtful
+    return doubtful if doubtful or certain else "no fresh, final and usable calcium is known for certain"
 
 
 def pth(state: State) -> Named:
@@ -53,13 +65,18 @@ def _in_range(state: State) -> bool | str:
 
 
 def _high_uncertain(state: State) -> bool:
-    """High by one measure only, and that one in doubt: total without the adjusted, or an adjustment that albumin makes unreliable."""
-    calcium, table = state.calcium, state.chart.thresholds.albumin
+    """High by one measure only, and that one in doubt: total without the adjusted, or an adjustment that is unreliable in this patient."""
+    calcium = state.calcium
     high = {lab.analyte for lab in calcium.high}
-    if "calcium_ionised" in high or not high:
-        return False
     if high == {"calcium_total"}:
         return calcium.adjusted is not None and not is_high(calcium.adjusted)
-    albumin = calcium.albumin
-    unreliable = albumin is not None and not table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]
-    return high == {"calcium_adjusted"} and unreliable
+    return high == {"calcium_adjusted"} and bool(state.adjustment.reasons)
+
+
+def _low_uncertain(state: State) -> bool:
+    """Low by one measure only, and that one in doubt: the mirror image of `_high_uncertain`."""
+    calcium = state.calcium
+    low = {lab.analyte for lab in calcium.low}
+    if low == {"calcium_total"}:
+        return calcium.adjusted is not None and not is_low(calcium.adjusted)
+    return low == {"calcium_adjusted"} and bool(state.adjustment.reasons)

@@ -47,6 +47,8 @@ def history(state: State) -> Named:
     injured = injured_within(chart, scope.local_causes(chart, state.calcification, ("neurologic",)))
     yield "history.neurologic_recent", "a neurologic injury is not dated" if injured is None else told("neurologic_recent", injured)[1]
     yield told("immobile", chart.has("immobilisation", "neurologic"))
+    yield told("pregnancy", scope.pregnant(chart))
+    yield told("paraprotein", chart.has("myeloma", "mgus"))
     yield told("diabetes", chart.has("diabetes"))
     yield told("tumoral_calcinosis", chart.has("tumoral_calcinosis"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))

@@ -1,4 +1,4 @@
-"""The hook, the patient, the care that is given, and the author of the orders."""
+"""The hook, the site, the patient, the care that is given, and the author of the orders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ HOOKS = ("patient-view", "order-select", "order-sign")
 def hook(state: State) -> Named:
     for hook in HOOKS:
         yield f"hook.{hook.replace('-', '_')}", state.chart.hook == hook
+
+
+def site(state: State) -> Named:
+    yield "site.prefers_ionised", bool(state.chart.thresholds.site["prefer_ionised"])
 
 
 def patient(state: State) -> Named:
