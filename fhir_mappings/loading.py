@@ -78,6 +78,7 @@ class _Catalog:
     orders: dict[str, OrderCategory] = field(default_factory=dict)
     medications: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    open_atc: dict[str, str] = field(default_factory=dict)
     systems: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
@@ -149,6 +150,7 @@ class _Catalog:
             self.orders[name] = OrderCategory(name, entry["title"], entry.get("group", ""))
         self.medications = self._toml(CATALOG / "medications.toml", "catalog/medications.toml", "words")
         self.units = self._toml(CATALOG / "units.toml", "catalog/units.toml", "words")
+        self.open_atc = self._toml(CATALOG / "open_atc.toml", "catalog/open_atc.toml", "words")
         self.systems = self._toml(CATALOG / "systems.toml", "catalog/systems.toml", "words")
 
     def _toml(self, file: Traversable, shown: str, schema: str) -> dict[str, Any]:
@@ -275,6 +277,7 @@ class _Catalog:
             medication_codes=_gathered(((row.system, row.code), row.concept) for row in by_kind["medication"]),
             body_sites={(row.system, row.code): BodySite(row.concept, _attribute(row, "region"), row.display) for row in by_kind["site"]},
             icd_region=cache(region_of),
+            open_atc=self.open_atc,
             context={(row.system, row.code): row.concept for row in by_kind["context"]},
             units={**{unit: unit for analyte in self.analytes.values() for unit in analyte.factors}, **self.units},
             systems=self.systems,
@@ -342,6 +345,7 @@ def _band(band: Mapping[str, Any]) -> Band:
         from_years=band.get("from_years", 0),
         to_years=band.get("to_years", 200),
         sex=band.get("sex", ""),
+        trimester=band.get("trimester", 0),
         source=band["source"],
     )
 

@@ -18,6 +18,8 @@ BLOCKING = frozenset(
     {
         "unreadable",
         "value-type",
+        "withdrawn",
+        "specimen-conflict",
         "unit-missing",
         "unit-unknown",
         "unit-conflict",
@@ -83,16 +85,18 @@ class Chart:
         return self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
 
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
-        """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
+        """The fresh values that a danger may rest on, the newest first: all that no final value is known to be newer than.
 
-        A preliminary result can raise an alarm; it cannot call one off.
+        A preliminary result can raise an alarm and cannot call one off; nor can one whose time is so vague that it may be the older.
         """
-        newest = self.fresh(analyte)
-        if newest is None or newest.final:
-            return () if newest is None else (newest,)
-        limit = self._fresh_since(analyte)
-        final = next((lab for lab in reversed(self.labs(analyte)) if lab.final and lab.when.until >= limit), None)
-        return (newest,) if final is None else (newest, final)
+        since, found = self._fresh_since(analyte), []
+        for lab in reversed(self.labs(analyte)):
+            if lab.when.until < since:
+                break
+            found.append(lab)
+            if lab.final:
+                since = max(since, lab.when.at)
+        return tuple(found)
 
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
         """Usable values of the last `days`, oldest first."""

@@ -13,7 +13,18 @@ from . import kidney as kidney_module
 from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .kidney import Kidney
-from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
+from .scope import (
+    Calcification,
+    arterial_before,
+    critically_ill,
+    masking_drugs,
+    multifocal,
+    pregnancy_not_read,
+    pregnant,
+    red_flag,
+    shift,
+    systemic_disease,
+)
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
@@ -101,6 +112,8 @@ def _confounder(chart: Chart, calcium: Calcium) -> str:
         return "critical illness"
     if pregnant(chart):
         return "pregnancy, or within six weeks of it"
+    if pregnancy_not_read(chart):
+        return "a pregnancy status that could not be read"
     drugs = masking_drugs(chart)
     if drugs:
         return f"masking drug: {', '.join(sorted({drug.category for drug in drugs}))}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
-KIDNEY = ("creatinine", "egfr", "egfr_cystatin")
-GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh")
+KIDNEY = ("creatinine", "egfr", "egfr_race_specific", "egfr_cystatin")
+PREGNANCY = ("pregnancy_status", "gestational_age")
+GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", *PREGNANCY)
 CHART = ("patient", "conditions")
 HISTORY = ("conditions", "procedures")
 DRUGS = ("medication-requests", "medication-statements", "medication-administrations")

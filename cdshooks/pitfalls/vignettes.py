@@ -361,6 +361,7 @@ READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "not sent": _set("not_sent"),
     "paged": _set("paged"),
 }
+FURTHER_OBSERVATIONS = tuple(f"observations-{number}" for number in range(2, 6))
 PREFETCHED = (
     "observations",
     "conditions",
@@ -408,7 +409,10 @@ def _located(location: str, words: Words) -> Json:
 
 
 def _keys(chart: _Chart) -> Iterator[str]:
-    return (key for key in PREFETCHED if key not in chart.not_sent)
+    """The keys that came. All results stand under the first key; the further queries for results, where a service has any, find nothing."""
+    yield from (key for key in PREFETCHED if key not in chart.not_sent)
+    if "observations" not in chart.not_sent:
+        yield from FURTHER_OBSERVATIONS
 
 
 def _bundle(resources: Iterable[Json], next_page: bool) -> Json:
