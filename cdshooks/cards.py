@@ -14,6 +14,7 @@ from fhir_mappings import Order
 
 from .content import Content
 from .findings import Findings
+from .findings.hazard import SUB_CODES
 from .pitfalls.engine import Evaluation, Result
 from .pitfalls.loading import INTERPOLATION, KEEP_SENTENCE
 from .pitfalls.model import Pitfall, Suggestion
@@ -23,7 +24,26 @@ SUMMARY_LIMIT = 139  # "fewer than 140 characters"
 ALWAYS_OFFERED = ("chart-wrong", "disagree")
 # Texts that may be shortened in a summary: words, never values.
 SHORTENABLE = frozenset(
-    {"local.cause", "order.drug", "order.tests", "baseline.lacking", "history.connective_tissue", "history.vascular_insufficiency"}
+    {
+        "local.cause",
+        "order.drug",
+        "order.tests",
+        "baseline.lacking",
+        "history.connective_tissue",
+        "history.vascular_insufficiency",
+        "calcium.doubt",
+        "contrast.agent",
+        "specimen.haemolysis",
+        "phosphate.doubt",
+        "calciphylaxis.risk",
+        "calciphylaxis.drug",
+        "exam.dxa_spine",
+        "exam.overlay",
+        "exam.bone_scan",
+        "exam.parathyroid",
+        "exam.contrast_ct",
+    }
+    | {f"hazard.{sub_code}" for sub_code in SUB_CODES}  # the drugs of each
 )
 SHORTEST = 12
 PANEL_FROM = 3  # that many lacking baseline tests are proposed as one panel
@@ -143,23 +163,38 @@ def _suggestions(suggestions: Iterable[Suggestion], findings: Findings, evaluati
 
 
 def _one_kind(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
-    if suggestion.delete:
+    wanted = [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, findings, content)]
+    if suggestion.delete and (suggestion.add or suggestion.place):
+        yield from _replacement(suggestion, wanted, findings)
+    elif suggestion.delete:
         yield from _deletion(suggestion, findings)
     elif suggestion.add_lacking:
         yield from _lacking(suggestion, findings, content)
     elif suggestion.add or suggestion.place:
-        yield from _additions(suggestion, [*_analytes(suggestion.add, findings, content), *_places(suggestion.place, content)], findings)
+        yield from _additions(suggestion, wanted, findings)
     else:
         yield {"label": suggestion.label}
 
 
 def _deletion(suggestion: Suggestion, findings: Findings) -> Iterator[Json]:
     orders = findings.orders(suggestion.delete)
+    for group in [(order,) for order in orders] if suggestion.apart else [orders] if orders else []:
+        yield {"label": _label(suggestion.label, _names(group)), "actions": _removals(group)}
+
+
+def _removals(orders: Iterable[Order]) -> list[Json]:
+    return [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in orders]
+
+
+def _replacement(suggestion: Suggestion, wanted: list[Orderable], findings: Findings) -> Iterator[Json]:
+    """Remove orders and add their alternative in one. Where nothing may be removed the alternative is offered by itself; where it is already
+    being asked for there is only something to remove."""
+    orders = findings.orders(suggestion.delete)
+    creations = _creations(suggestion, wanted, findings)
     if orders:
-        yield {
-            "label": _label(suggestion.label, _names(orders)),
-            "actions": [{"type": "delete", "description": f"Remove {_plain(order.label) or order.id}", "resourceId": order.id} for order in orders],
-        }
+        yield {"label": _label(suggestion.label if wanted else "Remove {}", _names(orders)), "actions": [*_removals(orders), *creations]}
+    elif creations:
+        yield {"label": f"Add {', '.join(name for name, _, _ in wanted)}", "actions": creations}
 
 
 def _names(orders: Iterable[Order]) -> str:
@@ -173,7 +208,7 @@ def _label(template: str, names: str) -> str:
 def _lacking(suggestion: Suggestion, findings: Findings, content: Content) -> Iterator[Json]:
     analytes = findings.analytes(suggestion.add_lacking)
     if suggestion.add_lacking == "baseline" and len(analytes) >= PANEL_FROM:
-        yield from _additions(suggestion, list(_places(("renal_panel",), content)), findings)
+        yield from _additions(suggestion, list(_places(("renal_panel",), findings, content)), findings)
     else:
         yield from _additions(suggestion, list(_analytes(analytes, findings, content)), findings)
 
@@ -189,14 +224,15 @@ def _analytes(names: Iterable[str], findings: Findings, content: Content) -> Ite
             yield analyte.short or analyte.title, {"system": system, "code": code, "display": display}, False
 
 
-def _places(names: Iterable[str], content: Content) -> Iterator[Orderable]:
+def _places(names: Iterable[str], findings: Findings, content: Content) -> Iterator[Orderable]:
     for name in names:
         entry = content.orderables[name]
-        yield entry["name"], {"system": entry["system"], "code": entry["code"], "display": entry["display"]}, bool(entry.get("site"))
+        if f"{entry['system']}|{entry['code']}" not in findings.state.requested_codes:
+            yield entry["name"], {"system": entry["system"], "code": entry["code"], "display": entry["display"]}, bool(entry.get("site"))
 
 
-def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Findings) -> Iterator[Json]:
-    actions = [
+def _creations(suggestion: Suggestion, orderables: Iterable[Orderable], findings: Findings) -> list[Json]:
+    return [
         {
             "type": "create",
             "description": f"Add {name}{' (urgent)' if suggestion.stat else ''}",
@@ -204,6 +240,10 @@ def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Fi
         }
         for name, coding, site in orderables
     ]
+
+
+def _additions(suggestion: Suggestion, orderables: list[Orderable], findings: Findings) -> Iterator[Json]:
+    actions = _creations(suggestion, orderables, findings)
     if suggestion.together and actions:
         yield {"label": _label(suggestion.label, ", ".join(name for name, _, _ in orderables)), "actions": actions}
     else:

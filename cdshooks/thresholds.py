@@ -22,15 +22,21 @@ class Thresholds:
     guard_band: Table
     critical: Table
     albumin: Table
+    adjustment: Table
+    specimen: Table
+    contrast: Table
+    site: Table
     ionised_fraction: Table
     egfr: Table
     aki: Table
     reassurance: Table
     phosphate: Table
+    product: Table
     infant: Table
     mask_days: Table
     mask_above: Table
     dose: Table
+    hazard: Table
     budget: Table
 
     def fresh_days(self, analyte: str, inpatient: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import ContentError, Fault, MappingError
-from .facts import REASONS, Dose, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
+from .facts import REASONS, Dose, Draw, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
 from .loading import load_mappings
 from .mappings import Mappings, Row
 from .ranges import adult_limits, years_between
@@ -13,6 +13,7 @@ __all__ = [
     "REASONS",
     "ContentError",
     "Dose",
+    "Draw",
     "Exposure",
     "Facts",
     "Fault",

@@ -28,6 +28,11 @@ COMPONENTS = {
     "magnesium": r"^Magnesium ",
     "alp": r"^Alkaline phosphatase \[",
     "potassium": r"^Potassium ",
+    "haemolysis_index": r"^Hemolysis Index ",
+    "haemolysis_presence": r"^Sample hemolyzed ",
+    "iron": r"^Iron ",
+    "zinc": r"^Zinc ",
+    "ldh": r"^Lactate dehydrogenase ",
     "pth": r"^Parathyrin\.intact ",
     "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D",
     "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
@@ -55,13 +60,9 @@ COMPONENTS = {
     "free_t4": r"^Thyroxine \(T4\) free ",
     "gestational_age": r"^Gestational age",
     "glucose": r"^Glucose ",
-    "haemolysis_index": r"^Hemolysis Index ",
-    "haemolysis_presence": r"^Sample hemolyzed ",
     "icterus_index": r"^Icteric Index ",
     "icterus_presence": r"^Sample icteric ",
-    "iron": r"^Iron ",
     "lactate": r"^Lactate \[",
-    "ldh": r"^Lactate dehydrogenase ",
     "lipaemia_index": r"^Lipemic Index ",
     "lipaemia_presence": r"^Sample lipemic ",
     "ntx": r"N-telopeptide ",
@@ -82,7 +83,6 @@ COMPONENTS = {
     "urine_phosphate": r"^Phosphate ",
     "urine_phosphate_creatinine": r"^Phosphate/Creatinine ",
     "vitamin_d_metabolites": r"^Vitamin D\+Metabolites ",
-    "zinc": r"^Zinc ",
 }
 # A weight after dialysis is no specimen.
 OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|(?<!Measured --)post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
@@ -109,12 +109,21 @@ ATTRIBUTES_OF: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "modality": ("ct", "dxa", "mr", "nm", "us", "xr"),
         "contrast": ("any", "w", "wo", "wo_w"),
         "member": (),
+        "exam": (),
         "genetics": None,
     },
     "medication": {"order": (), "maybe-binder": None},
     "site": {"region": REGIONS},
 }
 NEEDED = {"panel": "member", "medication": "order", "site": "region"}
+# Imaging whose pitfalls depend on what exactly is imaged: what the LOINC name of an order says for each exam.
+EXAMS = {
+    "dxa-spine": r"^DXA Lumbar spine",
+    "dxa-hip": r"^DXA (Hip|Femur)",
+    "dxa-forearm": r"^DXA Radius and Ulna",
+    "bone-scan-whole-body": r"^NM Whole body Bone",
+    "parathyroid": r"\bParathyroid\b",
+}
 
 _DIHEDRAL = (
     (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
@@ -230,11 +239,23 @@ def attributes_are_known(row: Row) -> Iterator[str]:
         yield f"attribute {needed}: is missing"
 
 
+def name_fits_exam(row: Row) -> Iterator[str]:
+    """The exam of an imaging order is one that is known, and for LOINC the one that its name says."""
+    exams = {a.removeprefix("exam:") for a in row.attributes if a.startswith("exam:")}
+    yield from (f"exam {exam!r} is none of {', '.join(EXAMS)}" for exam in sorted(exams - EXAMS.keys()))
+    if row.system != LOINC or row.kind != "order" or row.concept != "img-metabolic" or row.use == "provisional":
+        return
+    said = {exam for exam, pattern in EXAMS.items() if re.search(pattern, row.display)}
+    yield from (f"the name {row.display!r} is not of exam {exam!r}" for exam in sorted(exams & EXAMS.keys() - said))
+    yield from (f"the name {row.display!r} is of exam {exam!r}, the row does not say exam:{exam}" for exam in sorted(said - exams))
+
+
 ROW_CHECKS: tuple[Callable[[Row], Iterator[str]], ...] = (
     check_digit,
     code_shape,
     text_and_source,
     name_fits_analyte,
+    name_fits_exam,
     use_fits_kind,
     attributes_are_known,
 )

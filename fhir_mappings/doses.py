@@ -1,8 +1,9 @@
-"""Dosage instructions to the amount of a drug that is meant for a day; what does not say so completely says nothing."""
+"""Dosage instructions to the amount of a drug that is meant for a day, and for how long; what does not say so completely says nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -49,7 +50,7 @@ TIMES_A_DAY = {
     "WK": Decimal(1) / 7,
     "MO": Decimal(24) / 730,
 }
-UNUSABLE = (UnitError, *wire.UNREADABLE)
+UNUSABLE = (UnitError, ValueError, *wire.UNREADABLE)  # ValueError: a period that is no date
 
 _decode = msgspec.json.Decoder(list[wire.Dosage] | wire.Dosage | None).decode
 
@@ -60,14 +61,19 @@ def daily_dose(raw: Raw) -> Dose | None:
     `raw` is `dosageInstruction` or `dosage` as sent: one Dosage or several, of any FHIR version. Ranges count with their upper end, and
     "as needed" as if it always were.
     """
-    if not bytes(raw):
-        return None
     try:
-        found = _decode(raw)
-        instructions = found if isinstance(found, list) else [found] if found else []
-        return _sum([_a_day(instruction) for instruction in instructions])
+        return _sum([_a_day(instruction) for instruction in _instructions(raw)])
     except UNUSABLE:
         return None  # a dose in words, or in another shape: the dose is unknown, the drug is not
+
+
+def length_in_days(raw: Raw) -> Decimal | None:
+    """For how many days a drug is to be taken, by the longest of its instructions; None when none of them says."""
+    try:
+        lengths = [_length(instruction.timing.repeat) for instruction in _instructions(raw) if instruction.timing and instruction.timing.repeat]
+    except UNUSABLE:
+        return None
+    return max((length for length in lengths if length is not None), default=None)
 
 
 def given_dose(raw: Raw) -> Dose | None:
@@ -77,6 +83,21 @@ def given_dose(raw: Raw) -> Dose | None:
         return _amount(found) if isinstance(found, wire.Dosage) else None
     except UNUSABLE:
         return None
+
+
+def _instructions(raw: Raw) -> list[wire.Dosage]:
+    found = _decode(raw) if bytes(raw) else None
+    return found if isinstance(found, list) else [found] if found else []
+
+
+def _length(repeat: wire.Repeat) -> Decimal | None:
+    """The bounds of a repeat in days: a duration, or the days from the start to the end of a period."""
+    duration, period = repeat.bounds_duration, repeat.bounds_period
+    if duration is not None and (duration.code or duration.unit or "") in HOURS:
+        return number_of(bytes(duration.value)) * HOURS[duration.code or duration.unit or ""] / 24
+    if period is not None and period.start and period.end:
+        return Decimal((date.fromisoformat(period.end[:10]) - date.fromisoformat(period.start[:10])).days)
+    return None
 
 
 def _sum(doses: list[Dose | None]) -> Dose | None:

@@ -49,7 +49,8 @@ class Lab(Struct, frozen=True, gc=False):
     `value` is exact, in the canonical unit of the analyte (catalog/analytes); with a `comparator` it is a bound, never a value to
     compute with. `shown` is value and unit as they were sent, for print. `final` is false for preliminary and registered results.
     `limits` is None where no reference range applies (NO_RANGE). `flags` are the HL7 interpretation codes as sent (H, L, HH, N, ...).
-    `specimen` names the specimen in one spelling, for pairing. `code` is the code that was mapped, as `system|code`, `attributes`
+    `specimen` names the specimen in one spelling, for pairing, and `hours_to_receipt` how long it was on its way from collection to the laboratory,
+    where the Specimen came and says both. `code` is the code that was mapped, as `system|code`, `attributes`
     what the catalog remarks on it (blood, ckd-epi-2021, computed).
     """
 
@@ -68,6 +69,14 @@ class Lab(Struct, frozen=True, gc=False):
     resource: str = ""
     issued: datetime | None = None
     status: str = "final"
+    hours_to_receipt: Decimal | None = None
+
+
+class Draw(Struct, frozen=True, gc=False):
+    """A draw by itself, to be compared with those of laboratory values: when it was, and its specimen."""
+
+    when: Moment
+    specimen: str = ""
 
 
 class History(Struct, frozen=True, gc=False):
@@ -112,8 +121,8 @@ class Order(Struct, frozen=True, gc=False):
     """One order: a draft of this session, or an order already on the chart.
 
     `categories` are order categories (catalog/orders); `analytes` the measurements it would bring, panels expanded. `region` is the body
-    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast). `dose` is the daily dose of a drug;
-    None: not said.
+    region of an imaging order or ''. `attributes` are the catalog's remarks on the code (modality, contrast, exam). `drugs` are the medication
+    categories of a drug; `dose` is its daily dose and `days` for how long it is to be taken (None: not said).
     """
 
     id: str
@@ -128,13 +137,16 @@ class Order(Struct, frozen=True, gc=False):
     when: Moment | None = None
     code: str = ""
     panel: bool = False
+    drugs: frozenset[str] = frozenset()
     dose: Dose | None = None
+    days: Decimal | None = None
 
 
 class Exposure(Struct, frozen=True, gc=False):
     """One drug the patient takes or was given: medication categories, and when it was last known to be taken.
 
     `active` is true while it is on the list as active; otherwise `last` tells when it stopped, or was given (None: unknown).
+    `since` is when it was begun, prescribed or given (None: unknown); of a prescription that is over, `last` is only when it would have run out.
     `dose` is the daily dose (of an administration: the dose given); None: not said.
     """
 
@@ -145,6 +157,7 @@ class Exposure(Struct, frozen=True, gc=False):
     display: str = ""
     last: Moment | None = None
     dose: Dose | None = None
+    since: Moment | None = None
 
 
 class Report(Struct, frozen=True, gc=False):
@@ -181,7 +194,8 @@ class Problem(Struct, frozen=True, gc=False):
     """Something that came and was not used: where it was, which element, and why.
 
     `reason` is one of `REASONS`. `analyte` and `when` are kept where they could be read, so that a newer unreadable value can beat an
-    older readable one. `category` is the history, medication or order category where one is known.
+    older readable one. `category` is the history, medication or order category where one is known. `below` marks a value that lies below
+    the plausible limits: as a value it is not believed, but it tells of a spoilt sample.
     """
 
     resource: str
@@ -192,6 +206,7 @@ class Problem(Struct, frozen=True, gc=False):
     category: str = ""
     when: Moment | None = None
     shown: str = ""
+    below: bool = False
 
 
 REASONS: Mapping[str, str] = {
@@ -247,7 +262,7 @@ class Facts(Struct, frozen=True, gc=False):
         return Counter(self.passed_over)
 
 
-def paired(one: Lab, other: Lab, hours: Decimal) -> bool:
+def paired(one: Lab | Draw, other: Lab | Draw, hours: Decimal) -> bool:
     """Whether two values were drawn together: from one specimen, or at exact times at most `hours` apart."""
     if one.specimen and one.specimen == other.specimen:
         return True

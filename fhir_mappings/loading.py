@@ -320,7 +320,8 @@ class _Catalog:
 
     def _order(self, row: Row) -> OrderCode:
         if row.kind == "medication":
-            return OrderCode(frozenset({_attribute(row, "order")}), attributes=row.attributes, display=row.display)
+            category = frozenset({_attribute(row, "order")})
+            return OrderCode(category, attributes=row.attributes, display=row.display, drugs=frozenset({row.concept}))
         if row.kind == "order" and row.concept != "panel":
             return OrderCode(frozenset({row.concept}), region=_attribute(row, "region"), attributes=row.attributes, display=row.display)
         members = [a.removeprefix("member:") for a in row.attributes if a.startswith("member:")]
@@ -359,6 +360,7 @@ def _analyte(document: Mapping[str, Any]) -> Analyte:
         differ_percent=Decimal(document["differ_percent"]) if "differ_percent" in document else None,
         order=document.get("order", ""),
         orderable=_orderable(document),
+        coded=document.get("coded", False),
         sources=tuple(document.get("sources", ())),
     )
 

@@ -56,6 +56,7 @@ class Analyte:
     `factors` maps each accepted UCUM unit to the exact conversion of a value in it to `unit`. `bands` are the fallback ranges of
     adults and children. `differ_percent` is how far two finals of one moment may differ before they contradict each other.
     `order` is the order category that a request for this analyte belongs to; `orderable` the (system, code, display) used to order it.
+    `coded` marks an answer instead of a measurement: 1 where it says present, 0 where it says absent.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Analyte:
     differ_percent: Decimal | None = None
     order: str = ""
     orderable: tuple[str, str, str] | None = None
+    coded: bool = False
     sources: tuple[str, ...] = ()
 
 
@@ -113,7 +115,7 @@ class OrderCategory:
 
 @dataclass(frozen=True, slots=True)
 class OrderCode:
-    """What an order code means: its categories, the analytes it brings (panels expanded), and the region it images."""
+    """What an order code means: its categories, the analytes it brings (panels expanded), the region it images, the drug it is."""
 
     categories: frozenset[str]
     analytes: frozenset[str] = frozenset()
@@ -121,6 +123,7 @@ class OrderCode:
     attributes: frozenset[str] = frozenset()
     display: str = ""
     panel: bool = False
+    drugs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

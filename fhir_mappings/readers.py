@@ -15,10 +15,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from . import wire
-from .doses import daily_dose, given_dose
+from .doses import daily_dose, given_dose, length_in_days
 from .facts import Dose, Encounter, Exposure, Facts, History, Lab, Moment, Order, Patient, Problem, Reason, Report
 from .mappings import ICD10, ICD10CM, Analyte, Mappings, OrderCode, ResultCode
 from .pregnancy import TERM, Gestation, still, trimesters
@@ -115,6 +115,7 @@ class _Pending(Struct, gc=False):
     measured: Measured
     when: Moment
     specimen: str
+    hours_to_receipt: Decimal | None
 
 
 @dataclass
@@ -335,6 +336,7 @@ class _Reading:
             resource=pending.name,
             issued=issued.at if issued else None,
             status=observation.status or "",
+            hours_to_receipt=pending.hours_to_receipt,
         )
 
     def _trimesters(self, when: Moment) -> frozenset[int]:
@@ -353,8 +355,9 @@ class _Reading:
         category: str = "",
         when: Moment | None = None,
         shown: str = "",
+        below: bool = False,
     ) -> None:
-        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown))
+        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below))
 
     def moment(self, text: str | None, exact: bool = True) -> Moment | None:
         if not text:
@@ -590,8 +593,8 @@ def _mapped_value(
         refuse("dataAbsentReason", "withdrawn" if status in CORRECTIONS else "data-absent")
     elif not analyte.factors:
         _unmeasured(source, item, reading, observation, analyte.id, when)
-    elif source.value_quantity is None:
-        other = bytes(source.value_string) or source.value_codeable_concept is not None
+    elif source.value_quantity is None and not analyte.coded:
+        other = bytes(source.value_string) or source.value_codeable_concept is not None or source.value_boolean is not None
         refuse("value", "value-type" if other else "withdrawn" if status in CORRECTIONS else "no-value")
     elif observation.specimen is not None and (other_specimen := _other_specimen(observation.specimen, item, reading)):
         refuse("specimen", "specimen-conflict", other_specimen)
@@ -599,6 +602,8 @@ def _mapped_value(
         refuse("effective", "no-time")
     elif when.at > reading.now + FUTURE:
         refuse("effective", "future")
+    elif analyte.coded:
+        _answer(source, item, reading, observation, result, code, analyte, when, refuse)
     else:
         _lab(source, item, reading, observation, result, code, analyte, when, refuse)
 
@@ -646,10 +651,48 @@ def _lab(
     try:
         measured = measure(quantity, analyte, result, reading.mappings, source.code)
     except UnitError as error:
-        refuse("valueQuantity", error.reason, error.detail)
+        reading.problem(item.name, "valueQuantity", error.reason, error.detail, analyte=analyte.id, when=when, below=error.below)
         return
-    specimen = reading.key(observation.specimen.reference, item) if observation.specimen is not None else ""
-    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when, specimen))
+    name, hours = _specimen_name(observation, item, reading), _hours_to_receipt(observation, item, reading)
+    reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when, name, hours))
+
+
+# What an answer says: interpretation codes (HL7 v3 ObservationInterpretation), sent as the value or beside it.
+PRESENT = frozenset({"POS", "DET", "A", "AA", "H", "HH", "HU", "HX", ">"})
+ABSENT = frozenset({"NEG", "ND", "N"})
+
+
+def _answer(
+    source: wire.Observation | wire.Component,
+    item: _Item,
+    reading: _Reading,
+    observation: wire.Observation,
+    result: ResultCode,
+    code: Coding,
+    analyte: Analyte,
+    when: Moment,
+    refuse: Callable[[str, str, str], None],
+) -> None:
+    """Read an answer as 1 (present) or 0 (absent); one that is not known, or contradicts itself, is refused."""
+    said = _flags(source.interpretation) | _interpretations(source.value_codeable_concept, reading)
+    present, absent = not said.isdisjoint(PRESENT) or source.value_boolean is True, not said.isdisjoint(ABSENT) or source.value_boolean is False
+    if present is absent:
+        refuse("value", "value-type", "its answer is not known")
+        return
+    measured = Measured(Decimal(present), analyte.unit, text_of(source.value_codeable_concept) or ("present" if present else "absent"))
+    reading.pending.append(
+        _Pending(observation, source, item.name, result, code, analyte, measured, when, _specimen_name(observation, item, reading), None)
+    )
+
+
+def _interpretations(concept: Concept | None, reading: _Reading) -> frozenset[str]:
+    """The interpretation codes that the codings of a value stand for."""
+    named = (reading.mappings.meaning(coding.system, coding.code) for coding in codings(concept))
+    return frozenset(name.removeprefix("interpretation:") for name in named if name.startswith("interpretation:"))
+
+
+def _specimen_name(observation: wire.Observation, item: _Item, reading: _Reading) -> str:
+    return reading.key(observation.specimen.reference, item) if observation.specimen is not None else ""
 
 
 def _other_specimen(reference: Reference, item: _Item, reading: _Reading) -> str:
@@ -660,6 +703,22 @@ def _other_specimen(reference: Reference, item: _Item, reading: _Reading) -> str
     types = each(specimen.type) if isinstance(specimen, wire.Specimen) else []
     known = (reading.mappings.meaning(coding.system, coding.code) for concept in types for coding in codings(concept))
     return next((name.removeprefix("specimen:") for name in known if name.startswith("specimen:")), "")
+
+
+def _hours_to_receipt(observation: wire.Observation, item: _Item, reading: _Reading) -> Decimal | None:
+    """Hours from the collection of the specimen to its receipt; None unless the Specimen came, is the patient's, and says both exactly."""
+    if observation.specimen is None:
+        return None
+    specimen = reading.resolve(observation.specimen, item)
+    if not isinstance(specimen, wire.Specimen) or specimen.collection is None:
+        return None
+    if specimen.subject is not None and not reading._owned(_Item(specimen, item.draft)):
+        return None
+    collected = reading.moment(specimen.collection.collected_date_time or _last(specimen.collection.collected_period))
+    received = reading.moment(specimen.received_time)
+    if collected is None or received is None or not collected.exact or not received.exact or received.at < collected.at:
+        return None
+    return Decimal(int((received.at - collected.at).total_seconds())) / 3600
 
 
 def _flags(interpretation: Concepts) -> frozenset[str]:
@@ -992,7 +1051,7 @@ def _medication_request(item: _Item, reading: _Reading) -> None:
     ended = reading.moment(valid.end, exact=False) if valid else None
     if ended is None and authored is not None:
         ended = Moment(authored.at, authored.until + PRESCRIPTION)
-    _exposure(item, reading, "not-taken" if resource.do_not_perform else resource.status or "", ended)
+    _exposure(item, reading, "not-taken" if resource.do_not_perform else resource.status or "", ended, authored)
 
 
 def _medication_statement(item: _Item, reading: _Reading) -> None:
@@ -1005,7 +1064,8 @@ def _medication_statement(item: _Item, reading: _Reading) -> None:
         status = "completed"
     if resource.taken == "n" or resource.was_not_taken:
         status = "not-taken"
-    _exposure(item, reading, status, ended)
+    since = reading.moment((period.start if period else None) or resource.effective_date_time, exact=False)
+    _exposure(item, reading, status, ended, since)
 
 
 def _medication_administration(item: _Item, reading: _Reading) -> None:
@@ -1014,11 +1074,12 @@ def _medication_administration(item: _Item, reading: _Reading) -> None:
     period = resource.effective_period or resource.effective_time_period or resource.occurence_period
     text = resource.effective_date_time or resource.effective_time_date_time or resource.occurence_date_time or _last(period)
     status = "not-done" if resource.not_given or resource.was_not_given else resource.status or ""
+    since = reading.moment(period.start if period is not None and period.start else text)
     # Whatever else the status says, what was begun has been given.
-    _exposure(item, reading, status if status in NEVER_TAKEN | {"in-progress"} else "completed", reading.moment(text))
+    _exposure(item, reading, status if status in NEVER_TAKEN | {"in-progress"} else "completed", reading.moment(text), since)
 
 
-def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) -> None:
+def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None, since: Moment | None) -> None:
     concept = _drug_concept(item.resource, item, reading)
     active = status not in ENDED
     found: frozenset[str] = frozenset()
@@ -1033,7 +1094,8 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
         return
     for category in found:
         assert first is not None
-        reading.exposures.append(Exposure(category, item.name, f"{first.system}|{first.code}", active, text_of(concept), last, _dose(item.resource)))
+        code = f"{first.system}|{first.code}"
+        reading.exposures.append(Exposure(category, item.name, code, active, text_of(concept), last, _dose(item.resource), since))
     if not found:
         reading.pass_over(item.kind, concept)
         known = any(reading.mappings.names_another_drug(coding.system, coding.code) for coding in codings(concept))
@@ -1044,7 +1106,11 @@ def _exposure(item: _Item, reading: _Reading, status: str, last: Moment | None) 
 def _dose(resource: Any) -> Dose | None:
     if isinstance(resource, wire.MedicationAdministration):
         return given_dose(resource.dosage)
-    return daily_dose(resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage)
+    return daily_dose(_instructions(resource))
+
+
+def _instructions(resource: Any) -> Raw:
+    return resource.dosage_instruction if bytes(resource.dosage_instruction) else resource.dosage  # type: ignore[no-any-return]
 
 
 # Orders
@@ -1087,6 +1153,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         for concept in concepts:
             reading.pass_over(item.kind, concept)
     _, regions, _ = reading.sites(body_site, None)
+    drug = bool(found) and isinstance(item.resource, wire.MedicationRequest)
     order = Order(
         id=item.name,
         categories=frozenset().union(*(code.categories for code in found)),
@@ -1100,7 +1167,9 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         when=when,
         code=f"{told.system}|{told.code}" if told else "",
         panel=any(code.panel for code in found),
-        dose=_dose(item.resource) if found and isinstance(item.resource, wire.MedicationRequest) else None,
+        drugs=frozenset().union(*(code.drugs for code in found)),
+        dose=_dose(item.resource) if drug else None,
+        days=length_in_days(_instructions(item.resource)) if drug else None,
     )
     (reading.drafts if item.draft else reading.orders).append(order)
 

@@ -19,13 +19,14 @@ NUMBER = re.compile(rb"-?\d{1,30}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?")
 LARGEST_EXPONENT = 12
 PO4 = re.compile(r"PO\s*4|PO₄", re.IGNORECASE)
 MEASURED = frozenset({"mass", "molar", "activity"})
+BARE_NUMBER = "1"  # UCUM for a number without a unit; an index is commonly sent without any
 
 
 class UnitError(Exception):
-    """A quantity that cannot be used; `reason` is one of `facts.REASONS`."""
+    """A quantity that cannot be used; `reason` is one of `facts.REASONS`, `below` says that it lies below the plausible limits."""
 
-    def __init__(self, reason: str, detail: str = "") -> None:
-        self.reason, self.detail = reason, detail
+    def __init__(self, reason: str, detail: str = "", *, below: bool = False) -> None:
+        self.reason, self.detail, self.below = reason, detail, below
         super().__init__(reason)
 
 
@@ -93,7 +94,8 @@ def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: 
     Phosphate that any word of its `code` or unit calls PO4 mass is refused, as it is three times as much.
     """
     value = number_of(bytes(quantity.value))
-    unit = unit_of(quantity, mappings)
+    bare = analyte.unit == BARE_NUMBER and not quantity.unit and not quantity.code
+    unit = BARE_NUMBER if bare else unit_of(quantity, mappings)
     factor = analyte.factors.get(unit)
     if factor is None:
         raise UnitError("unit-unknown", f"unit {unit!r} is not accepted for {analyte.id}")
@@ -104,7 +106,8 @@ def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: 
         raise UnitError("unit-ambiguous", "given as PO4: not the mass of phosphorus")
     converted = factor.of(value)
     if not analyte.plausible[0] <= converted <= analyte.plausible[1]:
-        raise UnitError("implausible", f"{shown(quantity)} is outside {analyte.plausible[0]}-{analyte.plausible[1]} {analyte.unit}")
+        detail = f"{shown(quantity)} is outside {analyte.plausible[0]}-{analyte.plausible[1]} {analyte.unit}"
+        raise UnitError("implausible", detail, below=0 <= converted < analyte.plausible[0])
     return Measured(converted, unit, shown(quantity))
 
 

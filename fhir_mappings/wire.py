@@ -79,6 +79,7 @@ class Component(Element):
     value_quantity: Quantity | None = None
     value_codeable_concept: Concept | None = None
     value_string: Raw = NOTHING
+    value_boolean: bool | None = None
     data_absent_reason: Concept | None = None
     interpretation: Concepts = None
     reference_range: list[ReferenceRange] | None = None
@@ -97,11 +98,24 @@ class Observation(Resource, tag="Observation"):
     value_quantity: Quantity | None = None
     value_codeable_concept: Concept | None = None
     value_string: Raw = NOTHING
+    value_boolean: bool | None = None
     data_absent_reason: Concept | None = None
     interpretation: Concepts = None
     reference_range: list[ReferenceRange] | None = None
     specimen: Reference | None = None
     component: list[Component] | None = None
+
+
+class Collection(Element):
+    collected_date_time: str | None = None
+    collected_period: Period | None = None
+
+
+class Specimen(Resource, tag="Specimen"):
+    type: Concepts = None
+    subject: Reference | None = None
+    received_time: str | None = None
+    collection: Collection | None = None
 
 
 class Condition(Resource, tag="Condition"):
@@ -137,6 +151,8 @@ class Repeat(Element):
     period: Raw = NOTHING
     period_unit: str | None = None
     period_units: str | None = None  # DSTU2
+    bounds_duration: Quantity | None = None
+    bounds_period: Period | None = None
 
 
 class Timing(Element):
@@ -283,10 +299,6 @@ class Location(Resource, tag="Location"):
     type: Concepts = None
 
 
-class Specimen(Resource, tag="Specimen"):
-    type: Concepts = None
-
-
 class Patient(Resource, tag="Patient"):
     birth_date: str | None = None
     gender: str | None = None
@@ -325,6 +337,7 @@ class Bundle(Resource, tag="Bundle"):
 
 READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` lists
     Observation,
+    Specimen,
     Condition,
     Procedure,
     MedicationRequest,
@@ -340,7 +353,6 @@ READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` li
     DiagnosticReport,
     Encounter,
     Location,
-    Specimen,
     Patient,
     PractitionerRole,
     OperationOutcome,

@@ -26,11 +26,10 @@ LAYERS = (
     ("fhir_mappings",),
     ("cdshooks", "cdshooks.errors", "cdshooks.thresholds", "cdshooks.settings"),
     ("cdshooks.request", "cdshooks.findings.vocabulary", "cdshooks.findings.chart", "cdshooks.findings.doses"),
-    ("cdshooks.prefetch", "cdshooks.findings.calcium", "cdshooks.findings.kidney", "cdshooks.findings.scope"),
-    ("cdshooks.findings.baseline", "cdshooks.findings.orders", "cdshooks.findings.checklist", "cdshooks.findings.heritable"),
-    ("cdshooks.findings.infant",),
+    ("cdshooks.prefetch", "cdshooks.findings.*"),  # each finding's module, by its noun
     ("cdshooks.findings.state",),
     ("cdshooks.findings.families", "cdshooks.findings.texts", "cdshooks.findings.grounds"),
+    ("cdshooks.findings.hazard_texts",),
     ("cdshooks.findings",),
     ("cdshooks.pitfalls", "cdshooks.pitfalls.model"),
     ("cdshooks.pitfalls.engine", "cdshooks.pitfalls.vignettes"),
@@ -99,6 +98,8 @@ def _without_type_checking(tree: ast.Module) -> ast.Module:
 def _rank(name: str) -> int:
     while name not in RANK:
         name = name.rpartition(".")[0]
+        if f"{name}.*" in RANK:
+            return RANK[f"{name}.*"]
         assert name, "a module without a layer"
     return RANK[name]
 

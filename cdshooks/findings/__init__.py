@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from fhir_mappings import Facts, Mappings, Order
@@ -11,18 +11,41 @@ from ..thresholds import Thresholds
 from . import orders
 from .chart import Chart
 from .families import FAMILIES
+from .hazard_texts import HAZARD_TEXTS
 from .state import State
-from .texts import TEXTS
+from .texts import TEXTS as COMMON_TEXTS
 from .vocabulary import VOCABULARY, Finding
 
-__all__ = ["FAMILIES", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
+__all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding", "Findings", "find"]
 
 
+TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
 # The lists of analytes that a suggestion may propose one by one (`add_lacking`).
 LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
-    "baseline": lambda state: state.baseline.lacking,
+    "baseline": lambda state: state.baseline.wanted,
     "kdigo": lambda state: state.kdigo_lacking,
     "brain": lambda state: state.brain.lacking,
+    "hazard": lambda state: state.hazard_lacking,
+}
+
+
+def _not_for_another_reason(state: State, found: Iterable[Order]) -> tuple[Order, ...]:
+    return tuple(order for order in found if orders.about_calcification(state.chart, order, unstated=True))
+
+
+# The lists of orders that a suggestion may delete (`delete` of a pitfall's suggestion).
+DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
+    "drug": lambda state: state.questioned_drugs,
+    "binder": lambda state: state.questioned_binders,
+    "hazard": lambda state: state.hazardous_drugs,
+    "workup": lambda state: state.workup_tests,
+    "extended": lambda state: state.extended_tests,
+    "pth_vitamin_d": lambda state: tuple(order for order in state.extended_tests if order.categories <= {"lab-pth", "lab-vitd125"}),
+    "calciphylaxis_drug": lambda state: state.calciphylaxis.harmful,
+    "dxa_spine": lambda state: _not_for_another_reason(state, state.exams.dxa_spine),
+    "bone_scan": lambda state: _not_for_another_reason(state, state.exams.bone_scan),
+    "parathyroid": lambda state: _not_for_another_reason(state, state.exams.parathyroid),
+    "contrast_ct": lambda state: _not_for_another_reason(state, state.exams.contrast_ct),
 }
 
 
@@ -71,9 +94,7 @@ class Findings:
 
     def orders(self, name: str) -> tuple[Order, ...]:
         """The orders that a suggestion may delete, by list name."""
-        if name == "drug":
-            return self.state.questioned_drugs
-        return orders.deletable(self.state.chart, self.state.workup_tests if name == "workup" else self.state.extended_tests)
+        return orders.deletable(self.state.chart, DELETABLE[name](self.state))
 
     def analytes(self, name: str) -> tuple[str, ...]:
         """The analytes that a suggestion proposes, by list name."""

@@ -20,6 +20,11 @@ class Baseline:
     stale: tuple[str, ...]
     unpaired: bool
 
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What would complete it: what is lacking, else calcium and phosphate of one draw."""
+        return self.lacking or (("calcium_total", "phosphate") if self.unpaired else ())
+
 
 def read_baseline(chart: Chart) -> Baseline:
     """Look for the baseline tests on a chart.

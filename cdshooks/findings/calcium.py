@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -22,7 +23,8 @@ class Calcium:
     """The newest fresh value of each calcium measure, and what they say together.
 
     `adjusted` is the laboratory's own where it reported one for the draw, else computed from total calcium and albumin of the same draw;
-    `albumin` is the albumin it rests on. `critical` is the value that decides CA_CRIT.
+    `albumin` is the albumin it rests on. `critical` is the value that decides CA_CRIT. `disagreements` say which measures of one draw do
+    not agree.
     """
 
     total: Lab | None
@@ -33,8 +35,12 @@ class Calcium:
     low: tuple[Lab, ...]
     critical: Lab | None
     critical_ionised_normal: bool
-    discordant: bool
+    disagreements: tuple[str, ...]
     border: bool
+
+    @property
+    def discordant(self) -> bool:
+        return bool(self.disagreements)
 
     @property
     def measures(self) -> tuple[Lab, ...]:
@@ -47,7 +53,6 @@ def read_calcium(chart: Chart) -> Calcium:
     reported = chart.fresh("calcium_adjusted")
     computed, albumin = adjusted_of(chart, total) if total is not None else (None, None)
     adjusted = _the_adjusted(chart, total, reported, computed)
-    discordant = _discordant(chart, total, reported, computed)
     speaking = _speaking(chart, adjusted)
     high = tuple(lab for lab in speaking if is_high(lab) and not _overruled(chart, lab))
     low = tuple(
@@ -65,7 +70,7 @@ def read_calcium(chart: Chart) -> Calcium:
         low=low,
         critical=critical,
         critical_ionised_normal=critical is not None and _ionised_says_normal(chart, critical),
-        discordant=discordant,
+        disagreements=tuple(_disagreements(chart, total, reported, computed)),
         border=any(near_limit(lab, guard_band(chart, lab)) for lab in (total, adjusted, ionised) if lab),
     )
 
@@ -135,14 +140,15 @@ def _the_adjusted(chart: Chart, total: Lab | None, reported: Lab | None, compute
     return reported if reported.when.at >= total.when.at else computed
 
 
-def _same_draw_ionised(chart: Chart, lab: Lab) -> Lab | None:
+def same_draw_ionised(chart: Chart, lab: Lab) -> Lab | None:
+    """The ionised calcium of the draw of another calcium, or None."""
     return chart.paired_with(lab, "calcium_ionised", chart.thresholds.pair_hours["calcium_ionised"])
 
 
 def _ionised_says_normal(chart: Chart, lab: Lab) -> bool:
     if lab.analyte == "calcium_ionised":
         return False
-    ionised = _same_draw_ionised(chart, lab)
+    ionised = same_draw_ionised(chart, lab)
     return ionised is not None and ionised.final and in_range(ionised)
 
 
@@ -159,26 +165,42 @@ def _low_total_counts(chart: Chart, paired_albumin: Lab | None) -> bool:
     return high is None or high >= chart.thresholds.albumin["total_calcium_low_counts_from"]
 
 
-def _discordant(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None) -> bool:
-    table = chart.thresholds
-    for lab in (total, reported, computed):
-        if lab is not None and (is_high(lab) or is_low(lab)) and _overruled(chart, lab):
-            return True
-    if (
-        reported
-        and computed
-        and paired(reported, computed, table.pair_hours["calcium_albumin"])
-        and abs(reported.value - computed.value) > table.albumin["reported_adjusted_differs"]
-    ):
-        return True
-    if total is None or total.comparator:
-        return False
-    same = _same_draw_ionised(chart, total)
-    if same is None or same.comparator:
+def side_of(lab: Lab) -> str:
+    """On which side of its limits a value lies: "high", "low", or "" for neither."""
+    return "high" if is_high(lab) else "low" if is_low(lab) else ""
+
+
+def _disagreements(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None) -> Iterator[str]:
+    """Say how the measures of one draw disagree: on the side of a limit, or by more than two measures of one thing may differ."""
+    hours = chart.thresholds.pair_hours
+    adjusted = [lab for lab in (reported, computed) if lab is not None]
+    if total is not None and any(paired(total, lab, hours["calcium_albumin"]) and side_of(lab) != side_of(total) for lab in adjusted):
+        yield "total and adjusted calcium lie on different sides of a limit"
+    if any(_ionised_differs(chart, lab) for lab in adjusted or ([total] if total is not None else [])):
+        yield "the ionised calcium of the draw lies on another side of a limit"
+    if reported is not None and computed is not None and _adjusted_twice(chart, reported, computed):
+        yield "the laboratory's adjusted calcium differs from the one computed from total calcium and albumin"
+    if total is not None and not total.comparator and _unusual_share(chart, total):
+        yield "ionised calcium is an unusual share of total calcium"
+
+
+def _adjusted_twice(chart: Chart, reported: Lab, computed: Lab) -> bool:
+    together = paired(reported, computed, chart.thresholds.pair_hours["calcium_albumin"])
+    return together and abs(reported.value - computed.value) > chart.thresholds.albumin["reported_adjusted_differs"]
+
+
+def _ionised_differs(chart: Chart, lab: Lab) -> bool:
+    ionised = same_draw_ionised(chart, lab)
+    return ionised is not None and ionised.final and side_of(ionised) != side_of(lab)
+
+
+def _unusual_share(chart: Chart, total: Lab) -> bool:
+    ionised = same_draw_ionised(chart, total)
+    if ionised is None or ionised.comparator:
         return False
     in_mmol = chart.mappings.analytes["calcium_total"].factors["mmol/L"].back(total.value)
-    fraction = same.value / in_mmol if in_mmol else Decimal(0)
-    return not table.ionised_fraction["low"] <= fraction <= table.ionised_fraction["high"]
+    share, table = ionised.value / in_mmol if in_mmol else Decimal(0), chart.thresholds.ionised_fraction
+    return not table["low"] <= share <= table["high"]
 
 
 def is_critical(chart: Chart, lab: Lab) -> bool:

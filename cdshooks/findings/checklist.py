@@ -10,9 +10,12 @@ from fhir_mappings import Lab, paired
 
 from . import calcium as calcium_module
 from . import kidney as kidney_module
+from .adjustment import Adjustment
 from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
+from .contrast import Contrast
 from .kidney import Kidney
+from .phosphate import artefact_clues
 from .scope import (
     Calcification,
     arterial_before,
@@ -25,6 +28,7 @@ from .scope import (
     shift,
     systemic_disease,
 )
+from .specimen import Specimen
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
@@ -41,6 +45,12 @@ class Proof(Protocol):
     def kidney(self) -> Kidney: ...
     @property
     def calcification(self) -> Calcification: ...
+    @property
+    def adjustment(self) -> Adjustment: ...
+    @property
+    def specimen(self) -> Specimen: ...
+    @property
+    def contrast(self) -> Contrast: ...
 
 
 def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
@@ -67,17 +77,17 @@ def _fresh(chart: Chart) -> str:
     return f"not fresh, final and usable: {', '.join(missing)}" if missing else ""
 
 
-def _albumin(chart: Chart) -> str:
-    """Adjustment is unreliable at the extremes of albumin; then a fresh ionised calcium in range is needed besides."""
-    albumin, table = chart.proven("albumin"), chart.thresholds.albumin
+def _adjusted(chart: Chart, adjustment: Adjustment) -> str:
+    """Where adjustment for albumin is unreliable, a fresh ionised calcium in range is needed besides."""
+    albumin = chart.proven("albumin")
     if albumin is None or albumin.comparator:
         return "albumin is not proven"
-    if table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]:
+    if not adjustment.reasons:
         return ""
     ionised = chart.proven("calcium_ionised")
     if ionised is not None and in_range(ionised) and not near_limit(ionised, calcium_module.guard_band(chart, ionised)):
         return ""
-    return f"albumin {albumin.shown} makes adjusted calcium unreliable, and no ionised calcium in range is known"
+    return f"adjusted calcium is unreliable ({', '.join(adjustment.reasons)}), and no ionised calcium in range is known"
 
 
 def _phosphate(chart: Chart) -> str:
@@ -102,12 +112,19 @@ def _paired(chart: Chart, calcium: Calcium) -> str:
     return ""
 
 
-def _confounder(chart: Chart, calcium: Calcium) -> str:
-    if calcium.discordant:
+def _confounder(state: Proof) -> str:
+    chart = state.chart
+    if state.calcium.discordant:
         return "calcium measures disagree"
+    if state.specimen.suspect:
+        return f"a sample may be spoilt: {state.specimen.suspect}"
+    if state.contrast.gadolinium is not None:
+        return "a gadolinium agent that disturbs the measurement of calcium"
     phosphate = chart.newest("phosphate")
     if shift(chart, phosphate):
         return "a condition that shifts phosphate"
+    if phosphate is not None and any(artefact_clues(chart, phosphate)):
+        return "a clue that phosphate may be an artefact of the assay"
     if critically_ill(chart):
         return "critical illness"
     if pregnant(chart):
@@ -135,6 +152,22 @@ def _other_labs(chart: Chart) -> str:
     if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
         return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
     return ""
+
+
+def proven_but_alp(state: Proof) -> bool:
+    """Whether every item but that of ALP is proven, and ALP, where it is known, is at most three times its upper limit (and above 30).
+
+    Bone formation after a neurologic injury raises ALP; a low one may mean hypophosphatasia, and is never let through.
+    """
+    return proven(state, apart_from=("alp",)) and (not _alp(state.chart) or _alp_mildly_high(state.chart))
+
+
+def _alp_mildly_high(chart: Chart) -> bool:
+    lab, table = _present(chart, "alp"), chart.thresholds.reassurance
+    if not isinstance(lab, Lab) or lab.comparator or lab.value <= table["alp_min"]:
+        return False
+    high = lab.limits.high if lab.limits else None
+    return high is not None and lab.value <= table["alp_times_upper"] * high
 
 
 def _alp(chart: Chart) -> str:
@@ -190,11 +223,11 @@ def _single_site(chart: Chart, calcification: Calcification) -> str:
 ITEMS: Mapping[str, Callable[[Proof], str]] = {
     "adult": lambda state: _adult(state.chart),
     "fresh": lambda state: _fresh(state.chart),
-    "calcium": lambda state: calcium_module.proven_normal(state.chart, state.calcium) or _albumin(state.chart),
+    "calcium": lambda state: calcium_module.proven_normal(state.chart, state.calcium) or _adjusted(state.chart, state.adjustment),
     "phosphate": lambda state: _phosphate(state.chart),
     "paired": lambda state: _paired(state.chart, state.calcium),
     "kidney": lambda state: kidney_module.proven_normal(state.chart, state.kidney),
-    "no_confounder": lambda state: _confounder(state.chart, state.calcium),
+    "no_confounder": _confounder,
     "other_labs": lambda state: _other_labs(state.chart),
     "alp": lambda state: _alp(state.chart),
     "no_recent_abnormal": lambda state: _recent_abnormal(state.chart),

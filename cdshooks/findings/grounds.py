@@ -18,24 +18,88 @@ CRITICAL = ("critical", "pair_hours.calcium_ionised", *ADJUSTMENT)
 ABNORMAL_CALCIUM = ("pair_hours.calcium_ionised", *ADJUSTMENT)
 ACUTE_INJURY = ("aki", "lookback_days.aki_rise")
 ESTIMATED = ACUTE_INJURY  # in acute injury no eGFR is computed
+LOW_CALCIUM = ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM)
+VITAMIN_D = ("hazard.vitamin_d", "dose")
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
 
+EDTA = ("specimen.edta_potassium", "specimen.edta_gross_potassium", "specimen.edta_gross_calcium", "pair_hours.edta")
+HAEMOLYSIS = ("pair_hours.edta", *CATEGORY)
+LATE = ("specimen.receipt_hours",)
+SAMPLE = (*EDTA, *HAEMOLYSIS, *LATE)
+GADOLINIUM = ("contrast.gadolinium_hours", "contrast.gadolinium_hours_low_egfr", *CATEGORY)
+UNRELIABLE = (
+    "albumin.unreliable_below",
+    "albumin.haemoconcentration_above",
+    "adjustment",
+    "lookback_days.ph",
+    "lookback_days.citrate",
+    "lookback_days.critical_illness",
+    "lookback_days.pregnancy",
+    *CATEGORY,
+)
+DISAGREE = ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM)
+SHIFT = ("phosphate.shift_hours", "phosphate.shift_active_days")
+DISTURBED = (
+    "pair_hours.edta",
+    "phosphate.clue_hours",
+    "phosphate.total_protein",
+    "phosphate.triglycerides",
+    "phosphate.bilirubin",
+    "phosphate.amphotericin_hours",
+)
+DOUBT = (*SHIFT, *DISTURBED, "phosphate.long_high_days", *CATEGORY)
+PRODUCT = (
+    "product.adult",
+    "product.child",
+    "product.adult_from_years",
+    "product.child_from_years",
+    "pair_hours.calcium_phosphate",
+    *ADJUSTMENT,
+    *DOUBT,
+)
+
 THRESHOLDS: Mapping[str, tuple[str, ...]] = {
+    "patient.under_40": ("phosphate.tumoral_age",),
     "calcification.recent_record": ("lookback_days.view_condition",),
     "calcification.arterial_before_50": ("reassurance.arterial_calcification_age",),
     "calcium.critical": CRITICAL,
     "calcium.critical_ionised_normal": CRITICAL,
     "calcium.critical_preliminary": CRITICAL,
+    "calcium.critical_suspect": (*CRITICAL, *SAMPLE, *GADOLINIUM),
     "calcium.high": ABNORMAL_CALCIUM,
-    "calcium.high_uncertain": ("albumin.unreliable_below", "albumin.haemoconcentration_above", *ABNORMAL_CALCIUM),
+    "calcium.high_uncertain": (*UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.low_uncertain": ("albumin.total_calcium_low_counts_from", *UNRELIABLE, *ABNORMAL_CALCIUM),
+    "calcium.doubtful": (*UNRELIABLE, *DISAGREE),
+    "calcium.ionised_agrees": DISAGREE,
+    "calcium.ph_unusual": ("adjustment.ph_low", "adjustment.ph_high", "lookback_days.ph"),
+    "calcium.albumin_high": ("albumin.haemoconcentration_above", "pair_hours.calcium_albumin"),
+    "specimen.edta": EDTA,
+    "specimen.edta_unmeasurable": EDTA,
+    "specimen.haemolysis": HAEMOLYSIS,
+    "specimen.haemolysis_any": HAEMOLYSIS,
+    "specimen.late": LATE,
+    "specimen.recent_for_view": ("lookback_days.view_value", *SAMPLE),
+    "contrast.gadolinium": GADOLINIUM,
+    "contrast.low_calcium": GADOLINIUM,
+    "contrast.iodinated": ("contrast.iodinated_hours",),
+    "site.prefers_ionised": ("site.prefer_ionised",),
+    "history.pregnancy": ("lookback_days.pregnancy",),
     "calcium.low": ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM),
     "calcium.discordant": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
+    "calcium.in_range": ("ionised_fraction", "albumin.reported_adjusted_differs", *ABNORMAL_CALCIUM),
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
-    "calcium.recent_for_view": ("lookback_days.view_value", *CRITICAL),
+    "calcium.recent_for_view": ("lookback_days.view_value", "albumin.total_calcium_low_counts_from", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
-    "phosphate.shifted": ("phosphate.shift_hours",),
+    "phosphate.shifted": SHIFT,
+    "phosphate.artefact_clue": DISTURBED,
+    "phosphate.in_doubt": DOUBT,
+    "phosphate.lowered": (*SHIFT, "phosphate.insulin_hours"),
+    "product.high": PRODUCT,
+    "product.severe": ("product.severe", *PRODUCT),
+    "product.preliminary": PRODUCT,
+    "product.recent_for_view": ("lookback_days.view_value", *PRODUCT),
     "infant.in_cmv_window": ("infant.cmv_window_days",),
     "infant.cmv_test_known": ("lookback_days.pending_order",),
     "brain.in_pregnancy": ("lookback_days.pregnancy",),
@@ -53,12 +117,44 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "imaging.of_site": ("lookback_days.imaging",),
     "imaging.of_site_preliminary": ("lookback_days.imaging",),
     "calciphylaxis.setting": CATEGORY,
+    "calciphylaxis.recent_sign": ("lookback_days.view_condition",),
+    "history.neurologic_recent": ("lookback_days.neurologic_injury",),
+    "exam.dxa_spine": ("lookback_days.pending_order",),
+    "exam.spine_obscured": ("lookback_days.dxa_contrast", "lookback_days.dxa_calcium"),
+    "exam.bone_scan": ("lookback_days.calcification_recent",),
     "order.extended_for_calcification": ("lookback_days.calcification_recent",),
     "order.workup_for_calcification": ("lookback_days.calcification_recent",),
+    "hazard.calcium_load": (*VITAMIN_D, "product", "pair_hours.calcium_phosphate", "phosphate.shift_hours", *ABNORMAL_CALCIUM),
+    "hazard.calcium_load_severe": (
+        "hazard.calcium_severe",
+        *VITAMIN_D,
+        "product",
+        "pair_hours.calcium_phosphate",
+        "phosphate.shift_hours",
+        *ABNORMAL_CALCIUM,
+    ),
+    "hazard.vitamin_d_high": VITAMIN_D,
+    "hazard.granuloma": VITAMIN_D,
+    "hazard.calcium_binder": CATEGORY,
+    "hazard.calcium_binder_assumed": CATEGORY,
+    "hazard.calcium_binder_controlled": CATEGORY,
+    "hazard.aluminium": ("hazard.aluminium_days", *CATEGORY),
+    "hazard.aluminium_long": ("hazard.aluminium_days",),
+    "hazard.calcimimetic": LOW_CALCIUM,
+    "hazard.calcimimetic_severe": ("hazard.adjusted_calcium_severe", *LOW_CALCIUM),
+    "hazard.antiresorptive_low_calcium": LOW_CALCIUM,
+    "hazard.antiresorptive_severe": ("hazard.adjusted_calcium_severe", *LOW_CALCIUM),
+    "hazard.antiresorptive_kidney": ("hazard.egfr_zoledronate", "hazard.egfr_antiresorptive", *CATEGORY),
+    "hazard.denosumab_kidney": ("hazard.egfr_antiresorptive", *CATEGORY),
+    "hazard.low_alp": ("reassurance.alp_min", "hazard.alp_occasions", "lookback_days.stale"),
+    "hazard.phosphate_load": CATEGORY,
+    "hazard.thiazide_lithium": ABNORMAL_CALCIUM,
+    "hazard.warfarin": CATEGORY,
     "baseline.incomplete": ("lookback_days.stale", "pair_hours.calcium_phosphate"),
+    "baseline.stale": ("lookback_days.stale",),
     "baseline.requested": ("lookback_days.stale", "lookback_days.pending_order", "pair_hours.calcium_phosphate"),
     "checklist.adult": ("reassurance.adult_years",),
-    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", "ionised_fraction", *ABNORMAL_CALCIUM),
+    "checklist.calcium": ("guard_band.calcium", "guard_band.calcium_ionised", "albumin", *UNRELIABLE, *DISAGREE),
     "checklist.phosphate": ("guard_band.phosphate",),
     "checklist.paired": ("pair_hours.calcium_phosphate", "pair_hours.calcium_albumin"),
     "checklist.kidney": ("egfr", *CATEGORY),
@@ -66,15 +162,17 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         "mask_days",
         "mask_above",
         "dose",
-        "ionised_fraction",
         "phosphate.shift_hours",
+        *DISTURBED,
         "lookback_days.critical_illness",
         "lookback_days.pregnancy",
-        "albumin.reported_adjusted_differs",
-        *ABNORMAL_CALCIUM,
+        *DISAGREE,
+        *SAMPLE,
+        *GADOLINIUM,
     ),
     "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
     "checklist.alp": ("reassurance.alp_min",),
+    "minerals.normal_but_alp": ("reassurance.alp_min", "reassurance.alp_times_upper"),
     "checklist.no_recent_abnormal": ("lookback_days.abnormal_minerals",),
     "checklist.site": ("reassurance.arterial_calcification_age",),
 }
@@ -83,6 +181,7 @@ CHECKLIST = tuple(name for name in VOCABULARY if name.startswith("checklist."))
 MADE_OF: Mapping[str, tuple[str, ...]] = {
     "minerals.normal_confirmed": CHECKLIST,
     "minerals.normal_but_multifocal": tuple(name for name in CHECKLIST if name != "checklist.single_site"),
+    "minerals.normal_but_alp": ("minerals.normal_but_alp", *(name for name in CHECKLIST if name != "checklist.alp")),
 }
 
 # What findings take from the person. Creatinine is turned into an eGFR by age and sex; a range is chosen by them; a birth date also tells
@@ -90,7 +189,21 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
 BIRTH_DATE, SEX, HEALTH_STATUS = "date of birth", "sex", "health status assessments"
 SEEN_BY_AGE_AND_SEX = frozenset({"creatinine"})
 # Pregnancy is a health status assessment of the United States Core Data for Interoperability; so is disability (paralysis, immobility).
-HEALTH_STATUS_FINDINGS = frozenset({"brain.in_pregnancy", "checklist.no_confounder", "checklist.kidney", "history.immobile"})
+HEALTH_STATUS_FINDINGS = frozenset(
+    {
+        "brain.in_pregnancy",
+        "checklist.no_confounder",
+        "checklist.kidney",
+        "checklist.calcium",
+        "history.immobile",
+        "history.pregnancy",
+        "calcium.high_uncertain",
+        "calcium.low_uncertain",
+        "calcium.doubtful",
+        "history.neurologic_recent",
+        "history.paralysis",
+    }
+)
 
 
 def thresholds_of(names: Iterable[str]) -> tuple[str, ...]:

@@ -38,6 +38,11 @@ class Kidney:
     source: Lab | None
     computed: bool
 
+    def known_good(self, chart: Chart) -> bool:
+        """Whether the eGFR is known to be 60 or more, with no sign of chronic or acute kidney disease."""
+        known = self.egfr is not None and self.egfr >= chart.thresholds.egfr["g3a"]
+        return known and not self.g3a_or_worse and not self.acute
+
     @property
     def g3a_or_worse(self) -> bool:
         return self.stage in STAGES[2:] or self.dialysis or self.transplant

@@ -25,6 +25,8 @@ METABOLIC_DRUGS = frozenset(
 # ... and two that have common uses of their own, questioned only when the calcification is the stated reason.
 ONLY_WITH_REASON = frozenset({"rx-binder-al", "rx-warfarin"})
 OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-warfarin"})
+BINDERS = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al"})
+CALCIUM_LOAD = frozenset({"rx-binder-ca", "rx-calcium-vitd", "rx-vitd-active"})  # drugs that bring calcium, or raise calcium and phosphate
 UNQUESTIONED = frozenset({"lab-base", "lab-vitd25"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
@@ -41,7 +43,8 @@ def about_calcification(chart: Chart, order: Order, unstated: bool) -> bool:
     """Whether every reason of an order is the calcification; an order without a reason counts when `unstated` says so."""
     if not order.reasons:
         return unstated
-    index = chart.mappings.by_role["index"]
+    roles = chart.mappings.by_role
+    index = set(roles["index"]) - set(roles["skin-sign"])  # an order for calciphylaxis is for that disease
     return all(reason.kind == "mapped" and not reason.categories.isdisjoint(index) for reason in order.reasons)
 
 
@@ -63,10 +66,33 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
     return tuple(order for order in chart.in_play if questioned(order))
 
 
+def of_dialysis(chart: Chart, order: Order) -> bool:
+    """Whether an order is one of dialysis: its code is that of the procedure."""
+    system, _, code = order.code.partition("|")
+    return "dialysis" in chart.mappings.history(system, code)
+
+
+def questioned_binders(chart: Chart) -> tuple[Order, ...]:
+    """Draft phosphate binders in play that are for the phosphate: by their reason, or without one (aluminium, an antacid, only by reason)."""
+    related = {*chart.mappings.by_role["index"], *chart.mappings.by_role["kidney"], "phosphate_disorder"}
+
+    def for_phosphate(order: Order) -> bool:
+        if not order.reasons:
+            return "rx-binder-al" not in order.categories
+        return all(reason.kind == "mapped" and not reason.categories.isdisjoint(related) for reason in order.reasons)
+
+    return tuple(order for order in chart.in_play if order.draft and order.categories & BINDERS and for_phosphate(order))
+
+
 def only_pth_or_adjusted(chart: Chart) -> bool:
     """Whether the tests in play beyond the baseline are PTH alone (or adjusted calcium): the right next test in hypercalcaemia."""
     acting = [order for order in chart.in_play if groups_of(chart, order) - {"BASE"}]
     return bool(acting) and all(order.categories <= {"lab-pth", "lab-base"} and order.analytes <= BASE_ANALYTES | {"pth"} for order in acting)
+
+
+def only_baseline(chart: Chart) -> bool:
+    """Whether baseline tests are all that is in play; an order whose code is not known is more."""
+    return bool(chart.in_play) and all(groups_of(chart, order) == {"BASE"} for order in chart.in_play)
 
 
 def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
@@ -76,15 +102,14 @@ def deletable(chart: Chart, orders: Iterable[Order]) -> tuple[Order, ...]:
 
 def requested(chart: Chart) -> frozenset[str]:
     """Analytes that the session's drafts, or a recent active order on the chart, will bring."""
+    return frozenset(analyte for order in asked_for(chart) for analyte in order.analytes)
+
+
+def asked_for(chart: Chart) -> tuple[Order, ...]:
+    """What is being asked for: the session's drafts, and the recent active orders on the chart."""
     limit = chart.ago(chart.thresholds.lookback_days["pending_order"])
-    drafted = {analyte for order in chart.facts.drafts for analyte in order.analytes}
-    pending = {
-        analyte
-        for order in chart.facts.orders
-        if order.status == "active" and order.when is not None and order.when.until >= limit
-        for analyte in order.analytes
-    }
-    return frozenset(drafted | pending)
+    pending = (order for order in chart.facts.orders if order.status == "active" and order.when is not None and order.when.until >= limit)
+    return (*chart.facts.drafts, *pending)
 
 
 def with_attribute(chart: Chart, attribute: str) -> bool:
@@ -95,6 +120,11 @@ def with_attribute(chart: Chart, attribute: str) -> bool:
 def beyond_baseline(chart: Chart) -> bool:
     """Whether an order in play is known, and is more than baseline tests and 25-OH-D, which are never questioned."""
     return any(order.categories - UNQUESTIONED for order in chart.in_play)
+
+
+def calcium_drug(chart: Chart) -> bool:
+    """Whether a calcium salt, as a supplement or as a phosphate binder, is in play."""
+    return any(order.drugs & {"calcium_salt", "binder_calcium"} for order in chart.in_play)
 
 
 def satisfied(analyte: str, requested_now: frozenset[str]) -> bool:

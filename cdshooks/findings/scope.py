@@ -11,6 +11,7 @@ from fhir_mappings import Exposure, History, Lab
 
 from .chart import BLOCKING, Chart
 from .doses import per_day
+from .neurologic import bone_after_injury
 
 # Order of the words used for a local cause on a card when several are on record.
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
@@ -39,7 +40,7 @@ class Calcification:
 def read_calcification(chart: Chart) -> Calcification:
     """Find the index finding: an active or recurrent coded Condition, a draft order's reason, or a report's coded conclusion."""
     index = chart.mappings.by_role["index"]
-    records = chart.records(*index)
+    records = tuple(record for record in chart.records(*index) if record.active)
     reasons = {category for order in chart.facts.drafts for reason in order.reasons for category in reason.categories}
     concluded = {category for report in chart.facts.reports for category in report.conclusions}
     return Calcification(
@@ -56,6 +57,17 @@ def recorded_within(calcification: Calcification, chart: Chart, days: Decimal) -
     return any((moment := record.recorded or record.onset) is not None and moment.at >= limit for record in calcification.records)
 
 
+def superficial(calcification: Calcification) -> bool:
+    """Whether it is coded in skin or subcutis."""
+    return calcification.of("calcification_skin") or bool(calcification.sites & {"skin", "subcutaneous"})
+
+
+def in_muscle_or_joint(calcification: Calcification) -> bool:
+    """Whether it is coded in muscle or around a joint, where bone forms after neurologic injury."""
+    muscle = calcification.of("calcification_muscle", "heterotopic_ossification") or "skeletal_muscle" in calcification.sites
+    return muscle or "periarticular" in calcification.regions
+
+
 def multifocal(calcification: Calcification) -> bool:
     """Whether calcification is recorded at several places: "multiple sites", or sites in different regions or of different names."""
     if "multiple" in calcification.regions:
@@ -70,6 +82,8 @@ def local_causes(chart: Chart, calcification: Calcification, categories: tuple[s
 
 
 def _concordant(record: History, calcification: Calcification) -> bool:
+    if record.category in ("neurologic", "paralysis"):
+        return True  # its site is that of the nerves; the tissue that calcifies is elsewhere
     theirs, ours = calcification.regions - {"any", "multiple"}, record.regions - {"any", "multiple"}
     return not theirs or not ours or not theirs.isdisjoint(ours)
 
@@ -88,27 +102,20 @@ def _after(record: History, calcification: Calcification) -> bool:
 
 
 def skin_sign(chart: Chart) -> bool:
-    """A coded ulcer, necrosis, livedo or panniculitis of the skin that is not said to be over."""
+    """A coded ulcer, necrosis, livedo or panniculitis of the skin that is not said to be over, or calciphylaxis at any time."""
     return chart.has("skin_ulcer", "skin_necrosis", "livedo", "panniculitis", "calciphylaxis")
 
 
-def calciphylaxis_risk(chart: Chart, stage: str) -> bool:
-    """A setting in which a painful skin lesion may be calciphylaxis: CKD G4-5, dialysis, transplant, vitamin K antagonist, PHPT."""
-    return (
-        stage in ("G4", "G5")
-        or chart.has("dialysis", "kidney_transplant")
-        or chart.has("primary_hyperparathyroidism")
-        or any(exposure.active and exposure.category == "vitamin_k_antagonist" for exposure in chart.facts.exposures)
-    )
-
-
 def red_flag(chart: Chart, calcification: Calcification) -> str:
-    """Name the site or pattern that forbids reassurance, or ''."""
+    """Name the site or pattern that forbids reassurance, or ''.
+
+    Around a joint it is a red flag unless it is bone formation after a neurologic injury.
+    """
     if calcification.of("calcification_intracranial") or "intracranial" in calcification.regions:
         return "intracranial"
     if calcification.regions & {"visceral"} or calcification.sites & VISCERAL:
         return "lung, stomach or kidney"
-    if "periarticular" in calcification.regions:
+    if _periarticular_mass(chart, calcification):
         return "periarticular"
     if calcification.of("calcification_tumoral"):
         return "tumoral calcinosis"
@@ -117,6 +124,11 @@ def red_flag(chart: Chart, calcification: Calcification) -> str:
     if skin_sign(chart):
         return "skin ulcer, necrosis, livedo or panniculitis"
     return ""
+
+
+def _periarticular_mass(chart: Chart, calcification: Calcification) -> bool:
+    around_joints = [record for record in calcification.records if "periarticular" in record.regions]
+    return not {record.resource for record in around_joints} <= bone_after_injury(chart, around_joints)
 
 
 def arterial_before(chart: Chart, calcification: Calcification, years: int) -> bool:

@@ -7,18 +7,28 @@ from functools import cached_property
 
 from fhir_mappings import Order
 
-from . import checklist, orders, scope
+from . import checklist, hazard, orders, scope
+from .adjustment import Adjustment, read_adjustment
 from .baseline import Baseline, read_baseline
+from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .contrast import Contrast, read_contrast
+from .exams import Exams, read_exams
+from .hazard import Hazard
 from .heritable import patterns
 from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
+from .phosphate import Phosphate, read_phosphate
+from .product import Product, read_product
 from .scope import Calcification
+from .specimen import Specimen, read_specimen
 
 
 class State:
     """One chart, and what is derived from it: worked out once, when it is first asked for."""
+
+    chart: Chart
 
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
@@ -32,6 +42,26 @@ class State:
         return read_kidney(self.chart)
 
     @cached_property
+    def adjustment(self) -> Adjustment:
+        return read_adjustment(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def specimen(self) -> Specimen:
+        return read_specimen(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def contrast(self) -> Contrast:
+        return read_contrast(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def phosphate(self) -> Phosphate:
+        return read_phosphate(self.chart, self.kidney)
+
+    @cached_property
+    def product(self) -> Product | None:
+        return read_product(self.chart, self.phosphate)
+
+    @cached_property
     def calcification(self) -> Calcification:
         return scope.read_calcification(self.chart)
 
@@ -43,6 +73,14 @@ class State:
     def patterns(self) -> Mapping[str, bool]:
         """The patterns of an inherited disorder, by name."""
         return patterns(self.chart, self.calcification)
+
+    @cached_property
+    def calciphylaxis(self) -> Calciphylaxis:
+        return read_calciphylaxis(self.chart, self.kidney)
+
+    @cached_property
+    def exams(self) -> Exams:
+        return read_exams(self.chart, self.calcification)
 
     @cached_property
     def checklist(self) -> Mapping[str, str]:
@@ -62,6 +100,23 @@ class State:
         return orders.questioned_drugs(self.chart)
 
     @cached_property
+    def questioned_binders(self) -> tuple[Order, ...]:
+        return orders.questioned_binders(self.chart)
+
+    @cached_property
+    def hazards(self) -> Mapping[str, Hazard]:
+        return hazard.read_hazards(self)
+
+    @cached_property
+    def hazardous_drugs(self) -> tuple[Order, ...]:
+        return hazard.hazardous(self.hazards)
+
+    @cached_property
+    def hazard_lacking(self) -> tuple[str, ...]:
+        """The safety tests of the hazards that hold which are neither known nor being asked for."""
+        return tuple(a for a in hazard.lacking_safety(self.chart, self.hazards) if not orders.satisfied(a, self.requested))
+
+    @cached_property
     def baseline(self) -> Baseline:
         return read_baseline(self.chart)
 
@@ -69,6 +124,11 @@ class State:
     def requested(self) -> frozenset[str]:
         """The analytes that orders will bring."""
         return orders.requested(self.chart)
+
+    @cached_property
+    def requested_codes(self) -> frozenset[str]:
+        """The codes (`system|code`) of what is being asked for."""
+        return frozenset(order.code for order in orders.asked_for(self.chart))
 
     @cached_property
     def kdigo_lacking(self) -> tuple[str, ...]:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
-from fhir_mappings import Lab
+from fhir_mappings import Lab, Order
 
-from .chart import is_high
+from .calciphylaxis import SIGNS
 from .heritable import WORDS
+from .phosphate import Clue
+from .product import Product
 from .scope import local_causes
 
 if TYPE_CHECKING:
+    from .contrast import Given
     from .state import State
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
+MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
 PHRASES = {
-    "trauma": "prior injury",
+    "trauma": "prior trauma",
     "tracheostomy": "prior tracheostomy",
     "surgery": "prior surgery",
-    "extravasation": "prior extravasation",
+    "extravasation": "calcium/phosphate infusion or extravasation",
     "infection": "prior infection",
     "inflammation": "chronic inflammation",
 }
@@ -64,8 +68,11 @@ def _speaking(state: State) -> Lab | None:
 
 
 def _measure(lab: Lab | None) -> str:
-    names = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
-    return names[lab.analyte] if lab is not None else ""
+    return MEASURE[lab.analyte] if lab is not None else ""
+
+
+def _unit(calcium: Lab) -> str:
+    return "mmol/L" if calcium.analyte == "calcium_ionised" else "mg/dL"
 
 
 def _cause(state: State) -> str:
@@ -92,10 +99,29 @@ def _display(state: State, category: str) -> str:
     return named or state.chart.mappings.histories[category].title
 
 
-def _limits(lab: Lab | None) -> str:
+def _stale(state: State) -> str:
+    """What the baseline has that is too old, with its dates: to be seen, and not to be judged by."""
+    newest = [(analyte, state.chart.newest(analyte)) for analyte in state.baseline.stale]
+    return joined(f"{_in_a_sentence(_short(state, analyte))} of {day(lab)}" for analyte, lab in newest if lab is not None)
+
+
+def _fresh_days(state: State) -> str:
+    return str(state.chart.thresholds.fresh_days("calcium_total", state.chart.inpatient))
+
+
+def _limits(state: State, lab: Lab | None) -> str:
+    """The range that a value is held against, in the unit that the value was sent in."""
     if lab is None or lab.limits is None:
         return "no range known"
-    return f"{_plain(lab.limits.low)}-{_plain(lab.limits.high)}"
+    return f"{_limit(state, lab, lab.limits.low)}-{_limit(state, lab, lab.limits.high)} {lab.unit}"
+
+
+def _limit(state: State, lab: Lab, limit: Decimal | None) -> str:
+    """One limit, which is kept in the canonical unit, in the unit of the value."""
+    if limit is None:
+        return ""
+    factor = state.chart.mappings.analytes[lab.analyte].factors[lab.unit]
+    return _plain(factor.back(limit).quantize(Decimal("0.01")))
 
 
 def _plain(number: Decimal | None) -> str:
@@ -134,19 +160,62 @@ def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(lab) if (lab := _speaking(state)) is not None else ""
 
 
+def _speaking_phosphate(state: State) -> Lab | None:
+    """The phosphate that speaks: a high one, or else a low one, before the newest, which may be preliminary."""
+    found = state.phosphate
+    return next(iter((*found.high, *found.low)), state.chart.fresh("phosphate"))
+
+
 def _phosphate(read: Callable[[Lab], str]) -> Callable[[State], str]:
-    """The phosphate that speaks: a high one before the newest, which may be preliminary."""
+    return lambda state: read(lab) if (lab := _speaking_phosphate(state)) is not None else ""
+
+
+def _phosphate_limit(state: State, side: str) -> str:
+    lab = _speaking_phosphate(state)
+    limit = getattr(lab.limits, side) if lab is not None and lab.limits is not None else None
+    return f"{_limit(state, lab, limit)} {lab.unit}" if lab is not None and limit is not None else "not known"
+
+
+def _clues(read: Callable[[Clue], str], *, only_first: bool = False) -> Callable[[State], str]:
+    """The clues around the phosphate that speaks: a high one, or else a low one."""
 
     def text(state: State) -> str:
-        values = state.chart.for_danger("phosphate")
-        speaking = next((lab for lab in values if is_high(lab)), values[0] if values else None)
-        return read(speaking) if speaking is not None else ""
+        found = state.phosphate
+        words = list(dict.fromkeys(read(clue) for clue in (found.clues if found.high else found.lowering)))
+        return "; ".join(words[:1] if only_first else words)
 
     return text
 
 
+def _product(read: Callable[[Product], str]) -> Callable[[State], str]:
+    return lambda state: read(state.product) if state.product is not None else ""
+
+
+def _number(product: Product, value: Decimal, places: str) -> str:
+    # Cut, not rounded: a product just below a limit must not be printed as having reached it.
+    return f"{'at least ' if product.at_least else ''}{value.quantize(Decimal(places), ROUND_DOWN)}"
+
+
+def _product_si(state: State) -> str:
+    product = state.product
+    return _number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
+
+
 def _drug(state: State) -> str:
     return state.questioned_drugs[0].label if state.questioned_drugs else ""
+
+
+def _sign(state: State) -> str:
+    return SIGNS[state.calciphylaxis.signs[0].category] if state.calciphylaxis.signs else ""
+
+
+def _sign_date(state: State) -> str:
+    moments = [moment for sign in state.calciphylaxis.signs[:1] if (moment := sign.onset or sign.recorded) is not None]
+    return moments[0].at.date().isoformat() if moments else "undated"
+
+
+def _labels(orders: Iterable[Order]) -> str:
+    return joined(order.label for order in orders if order.label)
 
 
 def _stage(state: State) -> str:
@@ -158,25 +227,111 @@ def _have(state: State) -> str:
     return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
 
 
+def _speaking_low(state: State) -> Lab | None:
+    """The calcium a low-calcium card names: ionised calcium beats the total for naming the disorder, and both go before the computed one."""
+    order = {"calcium_ionised": 0, "calcium_total": 1, "calcium_adjusted": 2}
+    return min(state.calcium.low, key=lambda lab: order[lab.analyte], default=None)
+
+
+def _low(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    return lambda state: read(lab) if (lab := _speaking_low(state)) is not None else ""
+
+
+def _doubts(state: State) -> tuple[str, ...]:
+    return (*state.adjustment.reasons, *state.adjustment.disagreements)
+
+
+def _doubt_advice(state: State) -> str:
+    if not state.chart.thresholds.site["prefer_ionised"]:
+        return "Repeat calcium and albumin in one draw."
+    return "Consider ionised calcium." if state.calcium.ionised is None else "Consider repeating ionised calcium."
+
+
+def _drawn(analyte: str) -> Callable[[State], str]:
+    """A value of the suspect sample."""
+
+    def text(state: State) -> str:
+        hours = state.chart.thresholds.pair_hours["edta"]
+        found = [lab for suspect in state.specimen.labs if (lab := state.chart.paired_with(suspect, analyte, hours)) is not None]
+        return shown(found[0]) if found else ""
+
+    return text
+
+
+def _pattern(state: State) -> str:
+    """What stands beside the low calcium: 'K 9.1 mmol/L and low ALP and magnesium'."""
+    edta = state.specimen.edta
+    if edta is None:
+        return ""
+    names = joined(_in_a_sentence(_short(state, lab.analyte)) for lab in edta.low)
+    return f"K {shown(edta.potassium)}{f' and low {names}' if names else ''}"
+
+
+def _critical_doubt(state: State) -> str:
+    given = state.contrast.critical
+    return state.specimen.critical or (f"{_agent(given)} {given.hours:.0f} h before the draw" if given is not None else "")
+
+
+def _agent(given: Given | None) -> str:
+    return (given.exposure.display or "a gadolinium contrast agent") if given is not None else ""
+
+
+def _receipt(state: State) -> str:
+    late = state.specimen.late
+    return f"{late.hours_to_receipt:.0f} h" if late is not None else ""
+
+
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
     "calcium.critical_date": _critical(day),
     "calcium.critical_status": _critical(lambda lab: lab.status),
     "calcium.critical_measure": _critical(_measure),
     "calcium.high_value": _high(shown),
-    "calcium.high_full": _high(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
+    "calcium.high_full": _high(lambda lab: full(lab, _unit(lab))),
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
-    "calcium.high_range": lambda state: _limits(_speaking(state)),
+    "calcium.high_range": lambda state: _limits(state, _speaking(state)),
+    "calcium.critical_doubt": _critical_doubt,
+    "calcium.low_value": _low(shown),
+    "calcium.low_full": _low(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
+    "calcium.low_date": _low(day),
+    "calcium.low_measure": _low(_measure),
+    "calcium.low_range": lambda state: _limits(state, _speaking_low(state)),
+    "calcium.doubt": lambda state: next(iter(_doubts(state)), ""),
+    "calcium.doubts": lambda state: "; ".join(_doubts(state)),
+    "calcium.doubt_advice": _doubt_advice,
     "calcium.total": _of("calcium_total"),
     "calcium.total_short": _bare("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
     "calcium.ionised": _of("calcium_ionised"),
+    "calcium.measures": lambda state: joined(f"{MEASURE[lab.analyte].lower()} {full(lab, _unit(lab))}" for lab in state.calcium.measures),
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
-    "phosphate.upper_limit": _phosphate(lambda lab: _plain(lab.limits.wide_high) if lab.limits else "not known"),
+    "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
+    "specimen.calcium": _drawn("calcium_total"),
+    "specimen.potassium": _drawn("potassium"),
+    "specimen.phosphate": _drawn("phosphate"),
+    "specimen.magnesium": _drawn("magnesium"),
+    "specimen.alp": _drawn("alp"),
+    "specimen.date": lambda state: day(state.specimen.labs[0]) if state.specimen.labs else "",
+    "specimen.pattern": _pattern,
+    "specimen.haemolysis": lambda state: state.specimen.haemolysis_any,
+    "specimen.receipt": _receipt,
+    "contrast.agent": lambda state: _agent(state.contrast.gadolinium),
+    "contrast.hours": lambda state: f"{state.contrast.gadolinium.hours:.0f}" if state.contrast.gadolinium is not None else "",
+    "magnesium.value": _of("magnesium"),
+    "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
+    "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
+    "phosphate.clues": _clues(lambda clue: clue.told),
+    "product.value": _product(lambda product: _number(product, product.value, "0.1")),
+    "product.si": _product_si,
+    "product.draw": _product(lambda product: "same draw" if product.same_draw else "drawn within 24 hours"),
+    "product.measure": _product(lambda product: _measure(product.calcium)),
+    "product.calcium": _product(lambda product: full(product.calcium, "mg/dL")),
+    "product.phosphate": _product(lambda product: full(product.phosphate, "mg/dL")),
+    "product.date": _product(lambda product: day(product.phosphate)),
     "albumin.value": _of("albumin"),
     "creatinine.value": _of("creatinine"),
     "pth.value": _of("pth"),
@@ -190,10 +345,20 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "brain.lacking": lambda state: _titles(state, state.brain.lacking),
     "infant.day": lambda state: str(state.brain.days[1]) if state.brain.days is not None else "not known",
     "heritable.pattern": lambda state: next((WORDS[name] for name, holds in state.patterns.items() if holds), ""),
-    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking) or "a same-day calcium and phosphate pair",
+    "baseline.lacking": lambda state: _titles(state, state.baseline.lacking),
     "baseline.have": _have,
-    "baseline.stale": lambda state: _titles(state, state.baseline.stale),
+    "baseline.stale": _stale,
+    "baseline.fresh_days": _fresh_days,
     "kdigo.lacking": lambda state: _titles(state, state.kdigo_lacking),
     "order.drug": _drug,
     "order.tests": lambda state: joined(order.label for order in state.workup_tests if order.label),
+    "calciphylaxis.sign": _sign,
+    "calciphylaxis.sign_date": _sign_date,
+    "calciphylaxis.risk": lambda state: joined(state.calciphylaxis.risks),
+    "calciphylaxis.drug": lambda state: _labels(state.calciphylaxis.harmful),
+    "exam.dxa_spine": lambda state: _labels(state.exams.dxa_spine),
+    "exam.overlay": lambda state: joined(state.exams.overlays),
+    "exam.bone_scan": lambda state: _labels(state.exams.bone_scan),
+    "exam.parathyroid": lambda state: _labels(state.exams.parathyroid),
+    "exam.contrast_ct": lambda state: _labels(state.exams.contrast_ct),
 }

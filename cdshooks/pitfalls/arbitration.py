@@ -61,7 +61,7 @@ def _against_policy(result: Result, hook: str, rules: Arbitration) -> str:
 
 
 def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int]:
-    first = result.indicator == "info" and result.pitfall.rule in rules.info_first
+    first = result.pitfall.rule in {"info": rules.info_first, "warning": rules.warning_first}.get(result.indicator, ())
     return INDICATORS.index(result.indicator), not first, result.pitfall.rule
 
 

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from fhir_mappings import Fault, Mappings
 
-from ..findings import TEXTS
+from ..findings import DELETABLE, LACKING, TEXTS
 from .engine import faults_of
 from .model import Arbitration, Card, Evidence, Line, Pitfall, Source, Suggestion, Variant, Vignette
 
@@ -127,6 +127,10 @@ def _check_suggestions(pitfall: Pitfall, mappings: Mappings, orderables: set[str
         for analyte in suggestion.add:
             if analyte not in mappings.analytes or mappings.analytes[analyte].orderable is None:
                 yield f"suggests analyte {analyte!r}, which the catalog does not know as orderable"
+        if suggestion.add_lacking and suggestion.add_lacking not in LACKING:
+            yield f"suggests what is lacking of {suggestion.add_lacking!r}, which is none of {', '.join(LACKING)}"
+        if suggestion.delete and suggestion.delete not in DELETABLE:
+            yield f"suggests to remove {suggestion.delete!r}, which is none of {', '.join(DELETABLE)}"
         yield from (f"suggests {name!r}, which orderables.toml does not define" for name in suggestion.place if name not in orderables)
 
 
@@ -139,7 +143,7 @@ def _check_vignettes(pitfall: Pitfall) -> Iterator[str]:
 
 def _check_reassurance(pitfall: Pitfall) -> Iterator[str]:
     """A card that calls minerals normal must rest on the whole checklist."""
-    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal"}
+    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_but_alp"}
     speaks_of_it = {line for line in pitfall.when if any(gate in line for gate in gates)}
     if pitfall.reassures and not speaks_of_it:
         yield "reassures without minerals.normal_confirmed in its conditions"
@@ -224,4 +228,5 @@ def arbitration_from(document: Mapping[str, Any]) -> Arbitration:
         silence=dict(document["silence"]),
         info_hooks=frozenset(document["info_hooks"]),
         info_first=tuple(document["info_first"]),
+        warning_first=tuple(document["warning_first"]),
     )

@@ -27,9 +27,11 @@ class Line:
 class Suggestion:
     """One kind of suggestion; which fields are set decides what it does.
 
-    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings ("baseline", "kdigo"),
+    `add` proposes each named analyte in a suggestion of its own, `add_lacking` each of a list of findings (`LACKING`),
     `place` one named orderable of `content/orderables.toml` (imaging, referral, panel), `delete` removes the orders of a list of findings
-    ("workup", "extended", "drug"). `together` puts all actions of this suggestion into one. Without any of them it only offers a choice.
+    (`DELETABLE`), all at once or, with `apart`, each in a suggestion of its own. `delete` with `add` or `place` replaces: one suggestion that
+    removes the former and adds the latter. `together` puts all actions of this suggestion into one. Without any of them it only offers a
+    choice.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Suggestion:
     add_lacking: str = ""
     place: tuple[str, ...] = ()
     delete: str = ""
+    apart: bool = False
     together: bool = False
     stat: bool = False
     note: str = ""
@@ -141,3 +144,4 @@ class Arbitration:
     silence: Mapping[str, str]  # expression -> what to call it
     info_hooks: frozenset[str]
     info_first: tuple[int, ...]
+    warning_first: tuple[int, ...]

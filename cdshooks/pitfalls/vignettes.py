@@ -5,8 +5,10 @@ The `given` text has one statement a line, `word: items`; several items are sepa
     age: 54 female                          (age in years, or `age in days: 9 female`, or `born: 1970-03-01 female`)
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
-    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago
-    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d
+    labs 1 d ago: potassium 5.9 mmol/L received 7 h later, haemolysis_presence present, haemolysis_index 3 flag H
+    drugs: binder_noncalcium, denosumab stopped 100 d ago, vitamin_d 800 IU/d, gadolinium_affecting given 6 h ago,
+        phosphate since 3 d ago
+    orders: pth, ct for calcification, calcium not selected, vitamin_d 800 IU/d, rx-binder-al over 42 d
     pending: cmv_pcr                        (active orders on the chart, of yesterday)
     reports: mr thigh 30 d ago preliminary
     hook: order-sign                        (order-select, if not said)
@@ -30,20 +32,29 @@ from typing import Any
 
 from fhir_mappings import Mappings, Row
 from fhir_mappings.checks import property_of
+from fhir_mappings.mappings import RXNORM
 
 Json = dict[str, Any]
 PATIENT = "vignette"
 UNITS_AGO = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365.25}
 AGO = re.compile(r"\b(\d+)\s*([hdwmy])\s+ago\b")
+LABS_HEAD = re.compile(r"labs(?: \d+ [hdwmy] ago)?(?: at \d{1,2}:\d{2})?")
 AT_HOUR = re.compile(r"\bat\s+(\d{1,2}):(\d{2})\b")
 LAB = re.compile(
     r"(?P<name>.+?)\s+(?P<comparator>[<>]=?)?\s*(?P<value>-?\d+(?:\.\d+)?)(?:\s+(?P<unit>[A-Za-z%µμ][^\s()]*))?"
     r"(?:\s+\((?P<low>[\d.]+)-(?P<high>[\d.]+)\))?(?P<rest>(?:\s+.*)?)$"
 )
+NO_UNITS = ("no-unit", "preliminary", "as-PO4", "flag", "received")  # words that may follow a bare number
+ANSWERS = {"present": "POS", "absent": "NEG"}
+RECEIVED = re.compile(r"\breceived\s+(\d+(?:\.\d+)?)\s+h\s+later\b")
 DOSE = re.compile(r"\b(\d+(?:\.\d+)?)\s*(mg|g|ug|IU)/d\b")
 UCUM_DOSE = {"IU": "[iU]"}
+SINCE = re.compile(r"\bsince\s+(\d+\s*[hdwmy]\s+ago)\b")
+OVER = re.compile(r"\bover (\d+) d\b")
 RECORDED = re.compile(r"\brecorded\s+(\d+)\s+d\s+ago\b")
 SITE = re.compile(r"\bat\s+([a-z_ ]+?)(?=\s+\d|\s+resolved|\s+recorded|$)")
+RESOLVED = re.compile(r"\bresolved\b")
+GIVEN_OR_STOPPED = re.compile(r"\b(given|stopped)\b")
 LIST_KEYS = ("history", "labs", "drugs", "orders", "pending", "reports")
 
 
@@ -113,8 +124,8 @@ class Words:
         known = self.extra["orders"].get(name, name)
         if known in self.mappings.analytes:
             return self.lab(known)
-        if known in self.mappings.medications:
-            return self.row("medication", known, "orders")
+        if known in self.mappings.medications or known.startswith(RXNORM):
+            return self.row("medication", name, "orders")
         drugs = [row for row in self.mappings.rows if row.kind == "medication" and f"order:{known}" in row.attributes]
         return min(drugs, key=_preference) if drugs else self.row("order", name, "orders")
 
@@ -172,18 +183,28 @@ def _coding(row: Row) -> Json:
     return {"coding": [{"system": row.system, "code": row.code} | ({"display": row.display} if row.display else {})]}
 
 
+def _drawn(head: str, chart: _Chart) -> datetime:
+    """When the draw of a line was."""
+    if not LABS_HEAD.fullmatch(head):
+        raise VignetteError(f"{head!r}: expected `labs`, `labs 2 d ago` or `labs 2 d ago at 22:00`")
+    drawn = _when(head, chart, 2)
+    hour = AT_HOUR.search(head)
+    return drawn.replace(hour=int(hour[1]), minute=int(hour[2])) if hour else drawn
+
+
 def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
+    drawn = _drawn(head, chart)
+    name, _, answer = item.rpartition(" ")
+    if answer in ANSWERS:
+        chart.add("observations", _answered(words.lab(name), ANSWERS[answer], drawn))
+        return
     match = LAB.fullmatch(item)
     if match is None:
         raise VignetteError(f"{item!r}: expected `name value unit`, as in `calcium 9.4 mg/dL`")
-    drawn = _when(head, chart, 2)
-    hour = AT_HOUR.search(head)
-    if hour:
-        drawn = drawn.replace(hour=int(hour[1]), minute=int(hour[2]))
     rest = match["rest"] or ""
     unit = match["unit"] or ""
-    if unit in ("no-unit", "preliminary", "as-PO4"):
-        rest, unit = f"{rest} {unit}", ""
+    if unit in NO_UNITS:
+        rest, unit = f" {unit}{rest}", ""
     row = words.lab(match["name"], unit)
     concept = _coding(row)
     quantity: Json = {"value": float(match["value"])}
@@ -206,14 +227,41 @@ def _labs(item: str, head: str, chart: _Chart, words: Words) -> None:
         observation["referenceRange"] = [{"low": {"value": float(match["low"]), "unit": unit}, "high": {"value": float(match["high"]), "unit": unit}}]
     flag = re.search(r"\bflag (\w+)", rest)
     if flag:
-        observation["interpretation"] = [
-            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": flag[1]}]}
-        ]
+        observation["interpretation"] = [_interpreted(flag[1])]
+    received = RECEIVED.search(rest)
+    if received:
+        observation |= _on_its_way(drawn, timedelta(hours=float(received[1])))
     chart.add("observations", observation)
 
 
+def _interpreted(code: str) -> Json:
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": code}]}
+
+
+def _answered(row: Row, code: str, drawn: datetime) -> Json:
+    """A result that is an answer and no number."""
+    observation: Json = {"resourceType": "Observation", "status": "final", "code": _coding(row), "effectiveDateTime": _instant(drawn)}
+    return observation | {"valueCodeableConcept": _interpreted(code)}
+
+
+def _on_its_way(drawn: datetime, span: timedelta) -> Json:
+    """The elements that say when a specimen was collected, and when the laboratory received it."""
+    specimen = {"resourceType": "Specimen", "id": "s", "receivedTime": _instant(drawn + span), "collection": {"collectedDateTime": _instant(drawn)}}
+    return {"contained": [specimen], "specimen": {"reference": "#s"}}
+
+
+def _name(item: str, *parts: re.Pattern[str]) -> str:
+    """The one word of an item that names it, when all parts that may stand beside it are taken away: nothing is read past."""
+    left = item
+    for part in parts:
+        left = part.sub("", left)
+    if len(left.split()) != 1:
+        raise VignetteError(f"{item!r}: expected one name, and cannot read {left.strip()!r}")
+    return left.strip()
+
+
 def _history(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("history", item.split(" ")[0], "history")
+    row = words.row("history", _name(item, SITE, RECORDED, AGO, RESOLVED), "history")
     index = "index" in words.mappings.histories[row.concept].roles
     recorded = RECORDED.search(item)
     began = RECORDED.sub("", item)
@@ -246,18 +294,23 @@ def _site(name: str, words: Words) -> Row:
 
 
 def _drugs(item: str, head: str, chart: _Chart, words: Words) -> None:
-    row = words.row("medication", item.split(" ")[0], "drugs")
+    row = words.row("medication", _name(item, SINCE, GIVEN_OR_STOPPED, AGO, DOSE, OVER), "drugs")
     if " given " in item:
         chart.add("medication-administrations", _administration(item, row, chart))
         return
+    since = SINCE.search(item)
+    item = SINCE.sub("", item)
     stopped = "stopped" in item
     statement: Json = {
         "resourceType": "MedicationStatement",
         "status": "stopped" if stopped else "active",
         "medicationCodeableConcept": _coding(row),
     }
+    period = {"start": _instant(_when(since[1], chart, 0))} if since else {}
     if stopped:
-        statement["effectivePeriod"] = {"end": _when(item, chart, 0).date().isoformat()}
+        period["end"] = _when(item, chart, 0).date().isoformat()
+    if period:
+        statement["effectivePeriod"] = period
     if dosage := _dosage(item):
         statement["dosage"] = [dosage]
     chart.add("medication-statements", statement)
@@ -270,23 +323,30 @@ def _administration(item: str, row: Row, chart: _Chart) -> Json:
         "medicationCodeableConcept": _coding(row),
         "effectiveDateTime": _instant(_when(item, chart, 0)),
     }
-    if dosage := _dosage(item):
+    if (dosage := _dosage(item)) and "doseAndRate" in dosage:
         given["dosage"] = {"dose": dosage["doseAndRate"][0]["doseQuantity"]}
     return given
 
 
 def _dosage(item: str) -> Json | None:
-    """The dosage instruction of `800 IU/d`."""
-    match = DOSE.search(item)
-    if match is None:
+    """The dosage instruction of `800 IU/d`, of `over 42 d`, or of both."""
+    match, over = DOSE.search(item), OVER.search(item)
+    if match is None and over is None:
         return None
-    unit = UCUM_DOSE.get(match[2], match[2])
-    quantity = {"value": float(match[1]), "unit": match[2], "system": "http://unitsofmeasure.org", "code": unit}
-    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}, "doseAndRate": [{"doseQuantity": quantity}]}
+    dosage: Json = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
+    if over:
+        dosage["timing"]["repeat"]["boundsDuration"] = _quantity(over[1], "d", "d")
+    if match:
+        dosage["doseAndRate"] = [{"doseQuantity": _quantity(match[1], match[2], UCUM_DOSE.get(match[2], match[2]))}]
+    return dosage
+
+
+def _quantity(value: str, unit: str, code: str) -> Json:
+    return {"value": float(value), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
 
 
 def _orders(item: str, head: str, chart: _Chart, words: Words) -> None:
-    name = re.sub(r"\s+(for\s+\S+|not selected)", "", DOSE.sub("", item)).strip()
+    name = re.sub(r"\s+(for\s+\S+|not selected)", "", OVER.sub("", DOSE.sub("", item))).strip()
     row = words.order(name)
     number = len(chart.drafts) + 1
     drug = "rxnorm" in row.system or "whocc" in row.system

@@ -220,6 +220,26 @@ SILENCING = [
     pytest.param(_observed("18185-9", 30, "wk"), id="7 a gestational age"),
     pytest.param(_condition("E87.29"), id="7 acidosis of some kind"),
     pytest.param(_condition("D86.0"), id="7 sarcoidosis"),
+    pytest.param(_condition("K74.6"), id="3 cirrhosis, no ionised calcium"),
+    pytest.param(_condition("N04.9"), id="3 nephrotic syndrome, no ionised calcium"),
+    pytest.param(_observed("2744-1", 7.55, "[pH]"), id="3 pH above 7.50, no ionised calcium"),
+    pytest.param(
+        _add(
+            "procedures",
+            {
+                "resourceType": "Procedure",
+                "status": "completed",
+                "code": {"coding": [{"system": SNOMED, "code": "116863004"}]},
+                "performedDateTime": "2026-06-12",
+            },
+        ),
+        id="3 transfusion three days ago, no ionised calcium",
+    ),
+    pytest.param(_observed("46424-8", 3, "1", interpretation=[{"coding": [{"code": "H"}]}]), id="7 haemolysed sample"),
+    pytest.param(
+        _drug("41144", kind="MedicationAdministration", status="completed", effectiveDateTime="2026-06-13T02:00:00Z"),
+        id="7 gadodiamide ten hours before calcium was drawn",
+    ),
     pytest.param(_condition("A15.0"), id="7 tuberculosis, not dated"),
     pytest.param(_condition("C49.9"), id="7 sarcoma"),
     pytest.param(_condition("E21.0"), id="7 primary hyperparathyroidism"),
@@ -349,6 +369,14 @@ def test_in_pregnancy_calcium_adjusted_for_albumin_keeps_the_adults_limits() -> 
         pytest.param(_pregnancy(valueCodeableConcept={"coding": [{"system": "http://loinc.org", "code": "LA26683-5"}]}), id="not pregnant"),
         pytest.param(_drug("C09AA03", ATC), id="a drug that its code names"),
         pytest.param(_drug("5487", status="entered-in-error"), id="a thiazide entered in error"),
+        pytest.param(_observed("2744-1", 7.50, "[pH]"), id="pH 7.50"),
+        pytest.param(lambda r: (_condition("K74.6")(r), _observed("1995-0", 1.22, "mmol/L")(r)), id="cirrhosis, ionised calcium in range"),
+        pytest.param(_observed("46424-8", 3, "1"), id="a haemolysis index without range and flag"),
+        pytest.param(_drug("84990", kind="MedicationAdministration", status="completed", effectiveDateTime="2026-06-13T02:00:00Z"), id="gadobutrol"),
+        pytest.param(
+            _drug("41144", kind="MedicationAdministration", status="completed", effectiveDateTime="2026-06-12T11:00:00Z"),
+            id="gadodiamide twenty-five hours before calcium was drawn",
+        ),
         pytest.param(_order(reasonCode=[{"coding": [{"system": ICD10CM, "code": "L94.2"}]}]), id="order for the calcification"),
     ],
 )

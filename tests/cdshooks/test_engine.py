@@ -76,14 +76,13 @@ VALUES = {name: st.booleans() if finding.kind == "bool" else st.sampled_from([17
 @given(st.fixed_dictionaries({}, optional=VALUES))
 def test_law_the_order_in_which_lines_are_looked_at_decides_nothing(known: dict[str, bool | float]) -> None:
     """Each pitfall comes to what its file says, line by line, although the cheapest line is looked at first and alone may decide."""
-    scope = content().arbitration.scope
     for rule in (rule for rules in content().rules.values() for rule in rules):
-        told = content().engine.evaluation(known).explained(rule, scope)
+        told = content().engine.evaluation(known).explained(rule)
         when, unless = {line.holds for line in told.when}, {line.holds for line in told.unless}
         certain = None not in when and not (rule.pitfall.reassures and None in unless)
         expected = "quiet" if False in when or True in unless else "fires" if certain else "unknown"
         assert told.outcome == content().engine.evaluation(known).result(rule).outcome == expected
-        assert [line.expression for line in told.when] == [*scope, *rule.pitfall.when]
+        assert [line.expression for line in told.when] == [*rule.pitfall.scope, *rule.pitfall.when]
 
 
 NAMES = ("calcium.high", "phosphate.high", "calcium.low", "patient.age")

@@ -30,16 +30,21 @@ def codes_in(template: str) -> list[str]:
 def test_observations_are_asked_for_by_every_code_that_is_read() -> None:
     made = templates(needs("phosphate", "albumin"), content().mappings)
     wanted = {
-        f"{system}|{code}"
+        code if system == LOINC else f"{system}|{code}"
         for (system, code), result in content().mappings.results.items()
         if result.analyte in ("phosphate", "albumin") and not result.excluded
     }
-    assert set(codes_in(made["observations"])) == wanted and f"{LOINC}|2777-1" in wanted
+    assert set(codes_in(made["observations"])) == wanted and "2777-1" in wanted
 
 
 def test_excluded_codes_are_not_asked_for() -> None:
     codes = {(LOINC, "1-8"): ResultCode("phosphate"), (LOINC, "2-6"): ResultCode("phosphate", excluded="urine"), (LOINC, "3-4"): ResultCode("sodium")}
-    assert codes_in(templates(needs("phosphate"), tables(codes))["observations"]) == [f"{LOINC}|1-8"]
+    assert codes_in(templates(needs("phosphate"), tables(codes))["observations"]) == ["1-8"]
+
+
+def test_a_code_of_another_system_is_asked_for_with_its_system() -> None:
+    codes = {("urn:oid:1.2.3", "P,1"): ResultCode("phosphate")}
+    assert "code=urn:oid:1.2.3|P%5C%2C1" in templates(needs("phosphate"), tables(codes))["observations"]
 
 
 def test_only_needed_resources_are_asked_for_in_a_fixed_order() -> None:
@@ -50,12 +55,12 @@ def test_only_needed_resources_are_asked_for_in_a_fixed_order() -> None:
 
 def test_more_codes_than_one_url_holds_spill_over_with_the_vital_ones_first() -> None:
     vital = {(LOINC, f"{n}-1"): ResultCode(name) for n, name in enumerate(FIRST_ANALYTES)}
-    other = {(LOINC, f"{n}-0"): ResultCode("zinc") for n in range(10_000, 10_200)}
+    other = {(LOINC, f"{n}-0"): ResultCode("zinc") for n in range(10_000, 10_600)}
     made = templates(needs("zinc", *FIRST_ANALYTES), tables(other | vital))
     assert list(made)[:4] == ["patient", "observations", "observations-2", "observations-3"]
-    assert {f"{LOINC}|{code}" for _, code in vital} <= set(codes_in(made["observations"]))
+    assert {code for _, code in vital} <= set(codes_in(made["observations"]))
     asked = [code for key, template in made.items() if key.startswith("observations") for code in codes_in(template)]
-    assert sorted(asked) == sorted(f"{LOINC}|{code}" for _, code in vital | other)
+    assert sorted(asked) == sorted(code for _, code in vital | other)
     assert all(url_length(template) < URL_LIMIT for template in made.values())
 
 

@@ -72,6 +72,8 @@ def charts(draw: st.DrawFn) -> dict[str, Any]:
         "orders": draw(ORDERS),
         "hook": draw(st.sampled_from(["order-select", "order-sign"])),
         "late": draw(st.booleans()),
+        "sample": draw(st.sampled_from(["", "potassium 4.2 mmol/L", "potassium 6.9 mmol/L, alp 22 U/L", "haemolysis_presence present"])),
+        "gadolinium": draw(st.booleans()),
     }
 
 
@@ -86,7 +88,9 @@ def lines(chart: dict[str, Any]) -> str:
         f"labs {phosphate_days} d ago: phosphate {chart['phosphate']} mg/dL",
         f"orders: {', '.join(chart['orders'])}",
     ]
-    return "\n".join([*made, *([f"drugs: {', '.join(chart['drugs'])}"] if chart["drugs"] else [])])
+    drugs = [*chart["drugs"], *([f"41144 given {chart['days'] * 24 + 6} h ago"] if chart.get("gadolinium") else [])]
+    sample = [f"labs {chart['days']} d ago: {chart['sample']}"] if chart.get("sample") else []
+    return "\n".join([*made, *sample, *([f"drugs: {', '.join(drugs)}"] if drugs else [])])
 
 
 def must_not_reassure(chart: dict[str, Any]) -> bool:
@@ -104,6 +108,8 @@ def must_not_reassure(chart: dict[str, Any]) -> bool:
         or bool(BLOCKING & set(chart["history"]))
         or bool(set(chart["drugs"]) - {"proton_pump_inhibitor"})
         or chart["creatinine"] > 1.2
+        or chart.get("sample", "").startswith("haemolysis")
+        or bool(chart.get("gadolinium"))
     )
 
 

@@ -117,6 +117,17 @@ def _row(**changes: object) -> Row:
         ),
         pytest.param(_row(code="17862-4", display="Calcium [Mass/volume] in Urine"), "another specimen", id="urine as serum"),
         pytest.param(_row(attributes=frozenset({"property:molar"})), "the name says mass", id="mass said to be molar"),
+        pytest.param(_row(kind="order", concept="img-metabolic", attributes=frozenset({"exam:mri"})), "is none of", id="an exam that is not known"),
+        pytest.param(
+            _row(kind="order", concept="img-metabolic", display="DXA Hip [T-score] Bone density", attributes=frozenset({"exam:dxa-spine"})),
+            "is not of exam 'dxa-spine'",
+            id="a hip said to be a spine",
+        ),
+        pytest.param(
+            _row(kind="order", concept="img-metabolic", display="DXA Lumbar spine [T-score] Bone density", attributes=frozenset()),
+            "does not say exam:dxa-spine",
+            id="a spine that is not said to be one",
+        ),
     ],
 )
 def test_a_named_check_finds_the_fault(row: Row, said: str) -> None:

@@ -30,7 +30,7 @@ def categories(facts: Facts) -> set[str]:
         ("M79.3", {"panniculitis"}),
         ("L94.2", {"calcification_skin"}),
         ("E83.59", {"calcification_unspecified"}),
-        ("M61.29", {"calcification_muscle", "neurologic"}),
+        ("M61.29", {"calcification_muscle", "neurologic", "paralysis"}),
         ("G23.8", {"calcification_intracranial"}),
         ("M75.30", {"calcification_tendon"}),
         ("Z94.0", {"kidney_transplant"}),
@@ -178,6 +178,28 @@ def test_a_stopped_prescription_without_an_end_may_have_been_taken_for_a_year() 
     (exposure,) = read(_drug(status="stopped", authoredOn="2026-01-01")).exposures
     assert exposure.last is not None
     assert exposure.last.until.year == 2027
+
+
+@pytest.mark.parametrize(
+    ("drug", "day"),
+    [
+        pytest.param(_drug(authoredOn="2026-06-10"), 10, id="a prescription, from when it was written"),
+        pytest.param(_drug("MedicationStatement", effectivePeriod={"start": "2026-06-08", "end": "2026-06-12"}), 8, id="a period, from its start"),
+        pytest.param(_drug("MedicationStatement", effectiveDateTime="2026-06-09T12:00:00Z"), 9, id="an instant"),
+        pytest.param(_drug("MedicationAdministration", status="completed", effectiveDateTime="2026-06-11T08:00:00Z"), 11, id="when it was given"),
+        pytest.param(
+            _drug("MedicationAdministration", status="completed", effectivePeriod={"start": "2026-06-07T08:00:00Z", "end": "2026-06-12T08:00:00Z"}),
+            7,
+            id="an infusion, from its start",
+        ),
+        pytest.param(_drug(), None, id="nobody says"),
+        pytest.param(_drug("MedicationStatement", effectivePeriod={"end": "2026-06-12"}), None, id="a period without a start"),
+    ],
+)
+def test_it_is_told_since_when_a_drug_is_taken(drug: dict[str, Any], day: int | None) -> None:
+    (exposure,) = read(drug).exposures
+    since = exposure.since
+    assert (None if since is None else (since.at + (since.until - since.at) / 2).day) == day
 
 
 def test_a_statement_whose_period_has_ended_is_over() -> None:

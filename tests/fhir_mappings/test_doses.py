@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from fhir_mappings.doses import daily_dose, given_dose
+from fhir_mappings.doses import daily_dose, given_dose, length_in_days
 from fhir_mappings.facts import Dose
 
 from .builders import read
@@ -99,3 +99,52 @@ def test_a_drug_with_a_dosage_in_an_unknown_shape_is_still_a_drug() -> None:
     }
     (exposure,) = read(statement).exposures
     assert exposure.category == "thiazide" and exposure.dose is None
+
+
+def bounded(**bounds: Any) -> dict[str, Any]:
+    return {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"} | bounds}}
+
+
+@pytest.mark.parametrize(
+    ("instructions", "days"),
+    [
+        pytest.param([bounded(boundsDuration={"value": 42, "code": "d"})], Decimal(42), id="days"),
+        pytest.param([bounded(boundsDuration={"value": 6, "unit": "wk"})], Decimal(42), id="weeks, by unit"),
+        pytest.param([bounded(boundsPeriod={"start": "2026-06-01", "end": "2026-06-30T10:00:00Z"})], Decimal(29), id="a period"),
+        pytest.param(
+            [bounded(boundsDuration={"value": 7, "code": "d"}), bounded(boundsDuration={"value": 30, "code": "d"})], Decimal(30), id="longest"
+        ),
+        pytest.param([bounded(boundsPeriod={"start": "2026-06-01"})], None, id="a period without an end"),
+        pytest.param([bounded(boundsPeriod={"start": "soon", "end": "later"})], None, id="a period that is no date"),
+        pytest.param([bounded(boundsDuration={"value": 1, "code": "course"})], None, id="a unit that is no time"),
+        pytest.param([bounded()], None, id="not said"),
+        pytest.param([{"text": "for six weeks"}], None, id="in words"),
+        pytest.param(None, None, id="nothing"),
+    ],
+)
+def test_how_long_a_drug_is_to_be_taken(instructions: Any, days: Decimal | None) -> None:
+    assert length_in_days(Raw(json.dumps(instructions).encode())) == days
+
+
+@pytest.mark.parametrize(
+    ("code", "drugs"),
+    [("77655", {"zoledronate"}), ("993449", {"denosumab"}), ("46041", {"bisphosphonate_oral"}), ("1897", {"calcium_salt"})],
+)
+def test_a_draft_tells_which_drug_it_is_how_much_and_for_how_long(code: str, drugs: set[str]) -> None:
+    draft = {
+        "resourceType": "MedicationRequest",
+        "id": "d1",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}]},
+        "dosageInstruction": [bounded(boundsDuration={"value": 14, "code": "d"}) | dose(70, "mg")],
+    }
+    (order,) = read(drafts=({"resourceType": "Bundle", "entry": [{"resource": draft}]},)).drafts
+    assert (set(order.drugs), order.dose, order.days) == (drugs, Dose(Decimal(70), "mg"), Decimal(14))
+
+
+def test_a_test_that_is_ordered_is_no_drug() -> None:
+    draft = {"resourceType": "ServiceRequest", "id": "d1", "status": "draft", "code": {"coding": [{"system": "http://loinc.org", "code": "2731-8"}]}}
+    (order,) = read(drafts=({"resourceType": "Bundle", "entry": [{"resource": draft | {"subject": {"reference": "Patient/p"}}}]},)).drafts
+    assert (order.drugs, order.dose, order.days) == (frozenset(), None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, congenital, history, kidney, orders, people, phosphate, reassurance
+from . import calcification, calcium, congenital, exams, hazard, history, kidney, orders, people, phosphate, reassurance, specimen
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -13,6 +13,7 @@ __all__ = ["FAMILIES", "Named"]
 # The family of a finding is what stands before its dot.
 FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "hook": people.hook,
+    "site": people.site,
     "patient": people.patient,
     "care": people.care,
     "author": people.author,
@@ -20,6 +21,9 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calcium": calcium.calcium,
     "pth": calcium.pth,
     "phosphate": phosphate.phosphate,
+    "specimen": specimen.specimen,
+    "contrast": specimen.contrast,
+    "product": phosphate.product,
     "brain": congenital.brain,
     "infant": congenital.infant,
     "heritable": congenital.heritable,
@@ -32,6 +36,8 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "calciphylaxis": history.calciphylaxis,
     "imaging": orders.imaging,
     "order": orders.orders,
+    "exam": exams.exam,
+    "hazard": hazard.hazard,
     "baseline": orders.baseline,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,

@@ -16,9 +16,11 @@ def calcification(state: State) -> Named:
         return f"calcification.{name}", value if value or whole else why
 
     yield told("present", calcification.present)
-    yield told("skin", calcification.of("calcification_skin") or bool(calcification.sites & {"skin", "subcutaneous"}))
+    yield told("skin", scope.superficial(calcification))
+    yield told("muscle_or_joint", scope.in_muscle_or_joint(calcification))
     regions = calcification.regions - {"any"}
     yield told("leg_or_unknown", not regions or "leg" in regions)
     yield told("multifocal", scope.multifocal(calcification))
+    yield told("periarticular", "periarticular" in regions)
     yield told("recent_record", scope.recorded_within(calcification, chart, chart.thresholds.lookback_days["view_condition"]))
     yield told("arterial_before_50", scope.arterial_before(chart, calcification, int(chart.thresholds.reassurance["arterial_calcification_age"])))

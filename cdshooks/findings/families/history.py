@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .. import scope
+from ..calciphylaxis import is_anticoagulant
+from ..neurologic import injured_within
 from ..state import State
 from .naming import Named
 
@@ -41,18 +43,29 @@ def history(state: State) -> Named:
     yield told("vascular_insufficiency", bool(scope.local_causes(chart, state.calcification, ("vascular_insufficiency",))))
     yield told("malignancy", chart.has("malignancy"))
     yield told("granulomatous", chart.has("granulomatous_disease"))
+    yield told("paralysis", bool(scope.local_causes(chart, state.calcification, ("paralysis",))))
+    injured = injured_within(chart, scope.local_causes(chart, state.calcification, ("neurologic",)))
+    yield "history.neurologic_recent", "a neurologic injury is not dated" if injured is None else told("neurologic_recent", injured)[1]
     yield told("immobile", chart.has("immobilisation", "neurologic"))
+    yield told("pregnancy", scope.pregnant(chart))
+    yield told("paraprotein", chart.has("myeloma", "mgus"))
     yield told("diabetes", chart.has("diabetes"))
+    yield told("tumoral_calcinosis", chart.has("tumoral_calcinosis"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))
     yield told("mass_histology", chart.has("neoplasm_histology"))
 
 
 def calciphylaxis(state: State) -> Named:
-    chart = state.chart
+    chart, found = state.chart, state.calciphylaxis
     whole = chart.complete("conditions", "procedures")
-    setting = scope.skin_sign(chart) and scope.calciphylaxis_risk(chart, state.kidney.stage)
-    certain = whole and chart.complete("observations", "medication-requests", "medication-statements")
-    yield (
-        "calciphylaxis.setting",
-        setting if setting or certain or (whole and not scope.skin_sign(chart)) else "risk or skin signs are not known for certain",
-    )
+    if found.setting:
+        yield "calciphylaxis.setting", True
+    elif whole and not found.signs:
+        yield "calciphylaxis.setting", False
+    else:
+        yield "calciphylaxis.setting", found.doubt or False
+    limit = chart.ago(chart.thresholds.lookback_days["view_condition"])
+    recorded = [moment for sign in found.signs if (moment := sign.recorded or sign.onset) is not None]
+    yield "calciphylaxis.recent_sign", any(moment.until >= limit for moment in recorded)
+    yield "calciphylaxis.harmful_drug", bool(found.harmful)
+    yield "calciphylaxis.harmful_anticoagulant", any(is_anticoagulant(order) for order in found.harmful)

@@ -19,6 +19,7 @@ def orders(state: State) -> Named:
     chart = state.chart
     groups = {group for order in chart.in_play for group in orders_module.groups_of(chart, order)}
     for name, group in (
+        ("baseline", "BASE"),
         ("extended", "EXT"),
         ("imaging", "IMG"),
         ("metabolic_imaging", "MBIMG"),
@@ -27,7 +28,15 @@ def orders(state: State) -> Named:
         ("parathyroidectomy", "PTX"),
     ):
         yield f"order.{name}", group in groups
+    categories = {category for order in chart.in_play for category in order.categories}
+    yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
+    yield (
+        "order.binder_or_dialysis",
+        not categories.isdisjoint(orders_module.BINDERS) or any(orders_module.of_dialysis(chart, o) for o in chart.in_play),
+    )
     yield "order.beyond_baseline", orders_module.beyond_baseline(chart)
+    yield "order.calcium_drug", orders_module.calcium_drug(chart)
+    yield "order.only_baseline", orders_module.only_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
@@ -43,6 +52,7 @@ def orders(state: State) -> Named:
 def baseline(state: State) -> Named:
     chart, baseline = state.chart, state.baseline
     yield "baseline.incomplete", bool(baseline.lacking) or baseline.unpaired
-    wanted = baseline.lacking or (("calcium_total", "phosphate") if baseline.unpaired else ())
-    yield "baseline.requested", bool(wanted) and all(orders_module.satisfied(analyte, state.requested) for analyte in wanted)
+    yield "baseline.lacking", bool(baseline.lacking)
+    yield "baseline.stale", bool(baseline.stale)
+    yield "baseline.requested", bool(baseline.wanted) and all(orders_module.satisfied(analyte, state.requested) for analyte in baseline.wanted)
     yield "baseline.received_whole", chart.complete("observations")

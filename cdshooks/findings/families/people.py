@@ -1,4 +1,4 @@
-"""The hook, the patient, the care that is given, and the author of the orders."""
+"""The hook, the site, the patient, the care that is given, and the author of the orders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ def hook(state: State) -> Named:
         yield f"hook.{hook.replace('-', '_')}", state.chart.hook == hook
 
 
+def site(state: State) -> Named:
+    yield "site.prefers_ionised", bool(state.chart.thresholds.site["prefer_ionised"])
+
+
 def patient(state: State) -> Named:
     ages = state.chart.age_years()
     yield "patient.age", float(ages[0]) if ages is not None else "the birth date is unknown"
     yield "patient.adult", "the birth date does not tell" if ages is None or ages[0] < 18 <= ages[1] else ages[0] >= 18
+    limit = int(state.chart.thresholds.phosphate["tumoral_age"])
+    yield "patient.under_40", "the birth date is unknown" if ages is None else ages[0] < limit
     yield "patient.deceased", state.chart.facts.patient.deceased
 
 

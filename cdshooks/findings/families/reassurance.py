@@ -19,3 +19,4 @@ def minerals(state: State) -> Named:
     but_multifocal = checklist_module.proven(state, apart_from=(MULTIFOCAL_ONLY,))
     yield "minerals.normal_confirmed", but_multifocal and checklist_module.proven(state)
     yield "minerals.normal_but_multifocal", but_multifocal
+    yield "minerals.normal_but_alp", checklist_module.proven_but_alp(state)
