@@ -156,9 +156,11 @@ def _what(suggestion: Suggestion, content: Content) -> str:
     named = [analytes[name].short or analytes[name].title for name in suggestion.add] + [
         content.orderables[name]["name"] for name in suggestion.place
     ]
-    return ", ".join(named) or {"baseline": "each missing baseline test", "kdigo": "each missing member of the set"}.get(
-        suggestion.add_lacking, "the selected orders"
-    )
+    return ", ".join(named) or {
+        "baseline": "each missing baseline test",
+        "kdigo": "each missing member of the set",
+        "unusable": "each result that could not be used",
+    }.get(suggestion.add_lacking, "the selected orders")
 
 
 def _readable(template: str) -> str:

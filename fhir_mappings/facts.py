@@ -30,7 +30,8 @@ class Moment(Struct, frozen=True, gc=False):
 class Limits(Struct, frozen=True, gc=False):
     """A reference range in the analyte's canonical unit; either side may be open (None).
 
-    `source` is "reported" (came with the value), "adult", "child" or "pregnancy" (the catalog's fallback bands).
+    `source` is "reported" (came with the value), "reported-adult" (a child's value came with the adults' range: then the limits are those of
+    the child's band where there is one), or "adult", "child", "pregnancy" (the catalog's fallback bands).
     `low`/`high` are the narrower choice, for reassurance; `wide_low`/`wide_high` the wider one, for danger. They differ where several ranges
     fit equally well, where it is not clear whom a range is for, and where a range has one side only: that proves nothing, and the side it
     lacks is the band's.
@@ -51,7 +52,8 @@ class Lab(Struct, frozen=True, gc=False):
     `limits` is None where no reference range applies (NO_RANGE). `flags` are the HL7 interpretation codes as sent (H, L, HH, N, ...).
     `specimen` names the specimen in one spelling, for pairing, and `hours_to_receipt` how long it was on its way from collection to the laboratory,
     where the Specimen came and says both. `code` is the code that was mapped, as `system|code`, `attributes`
-    what the catalog remarks on it (blood, ckd-epi-2021, computed).
+    what the catalog remarks on it (blood, ckd-epi-2021, computed). `conflicting` is true when another final result of the same moment
+    contradicts it: no reassurance, and a danger only as an unverified one.
     """
 
     analyte: str
@@ -69,6 +71,7 @@ class Lab(Struct, frozen=True, gc=False):
     resource: str = ""
     issued: datetime | None = None
     status: str = "final"
+    conflicting: bool = False
     hours_to_receipt: Decimal | None = None
 
 
@@ -195,7 +198,8 @@ class Problem(Struct, frozen=True, gc=False):
 
     `reason` is one of `REASONS`. `analyte` and `when` are kept where they could be read, so that a newer unreadable value can beat an
     older readable one. `category` is the history, medication or order category where one is known. `below` marks a value that lies below
-    the plausible limits: as a value it is not believed, but it tells of a spoilt sample.
+    the plausible limits: as a value it is not believed, but it tells of a spoilt sample. Of a rejected value, `shown` is value and unit as
+    they were sent, `number` the number alone, `flags` the interpretation codes, `status` the status of the Observation.
     """
 
     resource: str
@@ -207,6 +211,9 @@ class Problem(Struct, frozen=True, gc=False):
     when: Moment | None = None
     shown: str = ""
     below: bool = False
+    number: Decimal | None = None
+    flags: frozenset[str] = frozenset()
+    status: str = ""
 
 
 REASONS: Mapping[str, str] = {

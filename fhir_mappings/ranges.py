@@ -18,6 +18,7 @@ from .wire import Concept, Quantity, Range, ReferenceRange, codings, each
 
 # A range of another kind (therapeutic, treatment, critical, recommended) is no reference range; nor is one whose kind is told in words.
 NORMAL = "normal"
+ADULT_YEARS = 18
 UNITS_OF_AGE = {
     **dict.fromkeys(("a", "y", "yr", "yrs", "year", "years"), "years"),
     **dict.fromkeys(("mo", "month", "months"), "months"),
@@ -39,7 +40,7 @@ class Age(NamedTuple):
         return {"years": self.years, "months": int(self.days / 30.4375), "weeks": self.days // 7, "days": self.days}[unit]
 
 
-ADULT = Age(18, 18 * 366)
+ADULT = Age(ADULT_YEARS, ADULT_YEARS * 366)
 
 
 class _Own(NamedTuple):
@@ -82,7 +83,8 @@ def limits_of(
     """Choose the limits for a value that came in `unit`; returns them (None: no range applies) and why ranges were set aside.
 
     Of several fitting ranges the one that names the patient's age or sex decides; else the narrower serves reassurance and the wider
-    danger. `trimesters` are those of a pregnancy that the value may have been drawn in.
+    danger. The adults' range does not become a child's by standing beside the child's value: then the child's band goes first (see
+    `_of_child`). `trimesters` are those of a pregnancy that the value may have been drawn in.
     """
     ages = ages_at(patient, when)
     if not ranges:
@@ -103,7 +105,7 @@ def limits_of(
             discarded.append(fault)
         elif pair != (None, None):
             own.append(_Own(None if None in answers else bool(answers), *pair))
-    return _chosen(own, partial(_fallback, analyte, patient, ages, trimesters)), discarded
+    return _chosen(own, analyte, ages, partial(_fallback, analyte, patient, ages, trimesters)), discarded
 
 
 def adult_limits(analyte: Analyte) -> Limits | None:
@@ -163,7 +165,7 @@ def _nonsense(pair: Pair, analyte: Analyte) -> str:
 # The choice
 
 
-def _chosen(own: list[_Own], fallback: Callable[[], Limits | None]) -> Limits | None:
+def _chosen(own: list[_Own], analyte: Analyte, ages: tuple[Age, ...], fallback: Callable[[], Limits | None]) -> Limits | None:
     """A range that is understood only in part may narrow what reassures, and never widens what is a danger."""
     clear = [one for one in own if one.fits is not None]
     full = [one for one in clear if one.two_sided]
@@ -171,9 +173,9 @@ def _chosen(own: list[_Own], fallback: Callable[[], Limits | None]) -> Limits | 
     if named:
         return _limits(named, "reported")
     if full:
-        return _narrowed(_limits(full, "reported"), own)
+        return _of_child(_narrowed(_limits(full, "reported"), own), analyte, ages, fallback)
     if clear:
-        return _narrowed(_one_sided(clear, fallback()), own)
+        return _of_child(_narrowed(_one_sided(clear, fallback()), own), analyte, ages, fallback)
     band = fallback()
     return _narrowed(band, own) if band is not None else None
 
@@ -228,13 +230,45 @@ def _highs(ranges: Iterable[_Own | Band]) -> list[Decimal]:
     return [one.high for one in ranges if one.high is not None]
 
 
+def _of_child(limits: Limits, analyte: Analyte, ages: tuple[Age, ...], fallback: Callable[[], Limits | None]) -> Limits:
+    """A child's limits: those reported, or the band of the child's age where the adults' range was reported.
+
+    From the age on at which child and adult share a band (phosphate: 16 years), the adults' range is the child's, too.
+    """
+    if not ages or ages[0].years >= ADULT_YEARS or not is_adult_range(limits, analyte):
+        return limits
+    band = fallback()
+    if band is not None and is_adult_range(band, analyte):
+        return limits
+    return replace(band or limits, source="reported-adult")
+
+
+def is_adult_range(limits: Limits, analyte: Analyte) -> bool:
+    """Whether limits are the adults' of the catalog, as far as they are given, to the decimals that those have: 0.80-1.50 mmol/L is the
+    2.5-4.6 mg/dL of phosphate."""
+    adults = [band for band in analyte.bands if band.from_years >= ADULT_YEARS and not band.trimester]
+    return any(_same(limits.low, band.low) and _same(limits.high, band.high) for band in adults)
+
+
+def _same(limit: Decimal | None, adult: Decimal | None) -> bool:
+    return limit is None or (adult is not None and limit.quantize(adult) == adult)
+
+
 # The catalog's bands
+
+
+def expected_at(analyte: Analyte, patient: Patient, day: date) -> Limits | None:
+    """The catalog's band for the patient's age on a day; None where it has none."""
+    if patient.born is None:
+        return None
+    born = patient.born[1]
+    return _fallback(analyte, patient, (Age(years_between(born, day), (day - born).days),), frozenset())
 
 
 def _fallback(analyte: Analyte, patient: Patient, ages: tuple[Age, ...], trimesters: frozenset[int]) -> Limits | None:
     """The catalog's band. Without a birth date the adult's: a danger must be seen, and reassurance asks for the age by itself."""
     age = ages[0] if ages else ADULT
-    adult = age.years >= ADULT.years
+    adult = age.years >= ADULT_YEARS
     if not trimesters or not adult or not any(band.trimester for band in analyte.bands):
         band = next(_bands(analyte, patient, age, 0), None)
         return None if band is None else Limits(band.low, band.high, band.low, band.high, "adult" if adult else "child")

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from . import wire
 from .doses import daily_dose, given_dose, length_in_days
@@ -25,7 +26,7 @@ from .pregnancy import TERM, Gestation, still, trimesters
 from .pregnancy import UNITS as UNITS_OF_GESTATION
 from .ranges import ages_at, limits_of, years_between
 from .times import days, moment
-from .units import COMPARATORS, Measured, UnitError, fold, measure, number_of
+from .units import COMPARATORS, Measured, UnitError, fold, measure, number_of, shown
 from .wire import Coding, Concept, Concepts, Reference, codings, each, text_of
 
 USABLE = frozenset({"final", "amended", "corrected"})
@@ -300,16 +301,23 @@ class _Reading:
         by_analyte: dict[str, list[Lab]] = defaultdict(list)
         for pending in self.pending:
             if patient.born is not None and pending.when.until.date() < patient.born[0]:
-                self.problem(pending.name, "effective", "before-birth", analyte=pending.analyte.id, when=pending.when)
+                self.problem(
+                    pending.name,
+                    "effective",
+                    "before-birth",
+                    analyte=pending.analyte.id,
+                    when=pending.when,
+                    shown=pending.measured.shown,
+                    status=pending.observation.status or "",
+                )
                 continue
             by_analyte[pending.analyte.id].append(self._limited(pending, patient))
         labs = {analyte: _in_order(values) for analyte, values in sorted(by_analyte.items())}
-        problems = [
-            _contradiction(one, other, detail)
-            for analyte, values in labs.items()
-            if len(values) > 1
-            for one, other, detail in _contradictions(values, self.mappings.analytes[analyte])
-        ]
+        problems: list[Problem] = []
+        for analyte, values in labs.items():
+            if len(values) > 1 and (contradictions := list(_contradictions(values, self.mappings.analytes[analyte]))):
+                problems.extend(_contradiction(earlier, later, detail) for earlier, later, detail in contradictions)
+                labs[analyte] = _marked(values, contradictions)
         return labs, problems
 
     def _limited(self, pending: _Pending, patient: Patient) -> Lab:
@@ -356,8 +364,11 @@ class _Reading:
         when: Moment | None = None,
         shown: str = "",
         below: bool = False,
+        number: Decimal | None = None,
+        flags: frozenset[str] = NO_FLAGS,
+        status: str = "",
     ) -> None:
-        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below))
+        self.problems.append(Problem(resource, element, reason, detail, analyte, category, when, shown, below, number, flags, status))
 
     def moment(self, text: str | None, exact: bool = True) -> Moment | None:
         if not text:
@@ -578,9 +589,22 @@ def _mapped_value(
     when = _effective(observation, reading)
     analyte = reading.mappings.analytes[result.analyte]
 
-    def refuse(element: str, reason: str, detail: str = "") -> None:
-        category = "pregnancy" if result.analyte in OF_PREGNANCY else ""
-        reading.problem(item.name, element, reason, detail, analyte=result.analyte, category=category, when=when)
+    def refuse(element: str, reason: str, detail: str = "", below: bool = False) -> None:
+        quantity = source.value_quantity
+        reading.problem(
+            item.name,
+            element,
+            reason,
+            detail,
+            analyte=result.analyte,
+            category="pregnancy" if result.analyte in OF_PREGNANCY else "",
+            when=when,
+            shown=shown(quantity) if quantity is not None else "",
+            below=below,
+            number=_number(quantity),
+            flags=_flags(source.interpretation),
+            status=observation.status or "",
+        )
 
     if result.excluded:
         # Known, and not what it could be mistaken for: it says nothing about the analyte.
@@ -641,7 +665,7 @@ def _lab(
     code: Coding,
     analyte: Analyte,
     when: Moment,
-    refuse: Callable[[str, str, str], None],
+    refuse: Callable[..., None],
 ) -> None:
     quantity = source.value_quantity
     assert quantity is not None
@@ -651,7 +675,7 @@ def _lab(
     try:
         measured = measure(quantity, analyte, result, reading.mappings, source.code)
     except UnitError as error:
-        reading.problem(item.name, "valueQuantity", error.reason, error.detail, analyte=analyte.id, when=when, below=error.below)
+        refuse("valueQuantity", error.reason, error.detail, error.below)
         return
     name, hours = _specimen_name(observation, item, reading), _hours_to_receipt(observation, item, reading)
     reading.pending.append(_Pending(observation, source, item.name, result, code, analyte, measured, when, name, hours))
@@ -671,7 +695,7 @@ def _answer(
     code: Coding,
     analyte: Analyte,
     when: Moment,
-    refuse: Callable[[str, str, str], None],
+    refuse: Callable[..., None],
 ) -> None:
     """Read an answer as 1 (present) or 0 (absent); one that is not known, or contradicts itself, is refused."""
     said = _flags(source.interpretation) | _interpretations(source.value_codeable_concept, reading)
@@ -719,6 +743,14 @@ def _hours_to_receipt(observation: wire.Observation, item: _Item, reading: _Read
     if collected is None or received is None or not collected.exact or not received.exact or received.at < collected.at:
         return None
     return Decimal(int((received.at - collected.at).total_seconds())) / 3600
+
+
+def _number(quantity: wire.Quantity | None) -> Decimal | None:
+    """The number of a quantity that is refused, as it was sent, in whatever unit; a bound is none."""
+    try:
+        return number_of(bytes(quantity.value)) if quantity is not None and not quantity.comparator else None
+    except UnitError:
+        return None
 
 
 def _flags(interpretation: Concepts) -> frozenset[str]:
@@ -863,7 +895,10 @@ def _replaced(lab: Lab, latest: datetime | None) -> bool:
     return lab.issued is not None and latest is not None and lab.issued < latest
 
 
-def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[tuple[Lab, Lab, str]]:
+Contradiction = tuple[Lab, Lab, str]  # the earlier (or less extreme) value, the later one, and in which way they contradict each other
+
+
+def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[Contradiction]:
     """Finals of one moment or specimen that differ more than they may, and total calcium that changes by more than half within a day.
 
     The extremes are compared: values that lie in between do not reconcile them.
@@ -874,8 +909,8 @@ def _contradictions(labs: tuple[Lab, ...], analyte: Analyte) -> Iterator[tuple[L
         return
     for group in _together(finals):
         if _differ(group, percent):
-            lowest, highest = min(group, key=_amount), max(group, key=_amount)
-            yield lowest, highest, f"differs from {lowest.shown} of the same moment by more than {percent} %"
+            earlier, later = sorted((min(group, key=_amount), max(group, key=_amount)), key=group.index)
+            yield earlier, later, f"differs from {earlier.shown} of the same moment by more than {percent} %"
     if analyte.id == "calcium_total" and _differ(finals, HALF):
         for extremes in _extremes_of_a_day([lab for lab in finals if lab.when.exact]):
             if _differ(extremes, HALF):
@@ -921,9 +956,15 @@ def _amount(lab: Lab) -> Decimal:
     return lab.value
 
 
-def _contradiction(one: Lab, other: Lab, detail: str) -> Problem:
-    when = max(one, other, key=_until).when
-    return Problem(other.resource, "value", "contradictory", detail, analyte=other.analyte, when=when, shown=other.shown)
+def _contradiction(earlier: Lab, later: Lab, detail: str) -> Problem:
+    both = f"{earlier.shown} and {later.shown}"
+    return Problem(later.resource, "value", "contradictory", detail, analyte=later.analyte, when=later.when, shown=both, status=later.status)
+
+
+def _marked(labs: tuple[Lab, ...], contradictions: Iterable[Contradiction]) -> tuple[Lab, ...]:
+    """The values again, those that contradict each other marked."""
+    marked = {id(lab) for earlier, later, _ in contradictions for lab in (earlier, later)}
+    return tuple(replace(lab, conflicting=True) if id(lab) in marked else lab for lab in labs)
 
 
 # Histories

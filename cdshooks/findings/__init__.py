@@ -20,12 +20,15 @@ __all__ = ["DELETABLE", "FAMILIES", "LACKING", "TEXTS", "VOCABULARY", "Finding",
 
 
 TEXTS: Mapping[str, Callable[[State], str]] = {**COMMON_TEXTS, **HAZARD_TEXTS}
+# What is ordered to repeat a value that is not ordered by its own name.
+ORDERED_AS = {"egfr": "creatinine", "calcium_adjusted": "calcium_total"}
 # The lists of analytes that a suggestion may propose one by one (`add_lacking`).
 LACKING: Mapping[str, Callable[[State], tuple[str, ...]]] = {
     "baseline": lambda state: state.baseline.wanted,
     "kdigo": lambda state: state.kdigo_lacking,
     "brain": lambda state: state.brain.lacking,
     "hazard": lambda state: state.hazard_lacking,
+    "unusable": lambda state: tuple(dict.fromkeys(ORDERED_AS.get(value.analyte, value.analyte) for value in state.unusable)),
 }
 
 
@@ -38,6 +41,8 @@ DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
     "drug": lambda state: state.questioned_drugs,
     "binder": lambda state: state.questioned_binders,
     "hazard": lambda state: state.hazardous_drugs,
+    "drug_for_a_level": lambda state: tuple(order for order in state.questioned_drugs if order.categories & orders.FOR_A_LEVEL),
+    "active_vitamin_d": lambda state: state.active_vitamin_d_tests,
     "workup": lambda state: state.workup_tests,
     "extended": lambda state: state.extended_tests,
     "pth_vitamin_d": lambda state: tuple(order for order in state.extended_tests if order.categories <= {"lab-pth", "lab-vitd125"}),

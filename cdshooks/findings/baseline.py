@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fhir_mappings import paired
 
 from .chart import Chart
+from .unusable import rejected
 
 BASELINE = ("calcium_total", "phosphate", "albumin", "creatinine")
 
@@ -37,7 +38,7 @@ def read_baseline(chart: Chart) -> Baseline:
     for analyte in BASELINE:
         replaced = ionised is not None and analyte in ("calcium_total", "albumin")
         known = chart.fresh(analyte) or (chart.fresh("egfr") if analyte == "creatinine" else None)
-        if known is None and not replaced and chart.blocked(analyte) is None:
+        if known is None and not replaced and rejected(chart, analyte) is None:
             lacking.append(analyte)
     stale = tuple(analyte for analyte in lacking if any(chart.within(analyte, chart.thresholds.lookback_days["stale"])))
     calcium, phosphate = chart.fresh("calcium_total") or ionised, chart.fresh("phosphate")

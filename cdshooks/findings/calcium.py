@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -121,6 +121,7 @@ def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
         flags=frozenset(),
         attributes=COMPUTED,
         final=total.final and albumin.final,
+        conflicting=total.conflicting or albumin.conflicting,
         specimen=total.specimen,
     ), albumin
 
@@ -203,19 +204,28 @@ def _unusual_share(chart: Chart, total: Lab) -> bool:
     return not table["low"] <= share <= table["high"]
 
 
+def critical_limits(chart: Chart, measure: str) -> tuple[Decimal, Decimal]:
+    """The critical limits of a calcium measure, in its unit."""
+    table = chart.thresholds.critical
+    return (table["ionised_low"], table["ionised_high"]) if measure == "calcium_ionised" else (table["calcium_low"], table["calcium_high"])
+
+
+def critical_since(chart: Chart) -> datetime:
+    """Since when a critical calcium still counts in this setting."""
+    table = chart.thresholds.critical
+    return chart.now - (timedelta(hours=float(table["hours_inpatient"])) if chart.inpatient else timedelta(days=float(table["days_ambulatory"])))
+
+
 def is_critical(chart: Chart, lab: Lab) -> bool:
     """Whether a calcium value is critical: at or beyond the critical limits, or flagged HH, LL or AA by the laboratory."""
-    table = chart.thresholds.critical
-    ionised = lab.analyte == "calcium_ionised"
-    low_limit, high_limit = (table["ionised_low"], table["ionised_high"]) if ionised else (table["calcium_low"], table["calcium_high"])
+    low_limit, high_limit = critical_limits(chart, lab.analyte)
     low, high = bounds(lab)
     return (low is not None and low >= high_limit) or (high is not None and high <= low_limit) or bool(lab.flags & CRITICAL_FLAGS)
 
 
 def _critical(chart: Chart) -> Lab | None:
     """The newest critical calcium of the window, unless a newer usable calcium is not critical any more."""
-    table = chart.thresholds.critical
-    since = chart.now - (timedelta(hours=float(table["hours_inpatient"])) if chart.inpatient else timedelta(days=float(table["days_ambulatory"])))
+    since = critical_since(chart)
     recent = [lab for measure in MEASURES for lab in chart.labs(measure) if lab.when.until >= since]
     recent += [adjusted for lab in chart.labs("calcium_total") if lab.when.until >= since and (adjusted := adjusted_of(chart, lab)[0])]
     found = max((lab for lab in recent if is_critical(chart, lab)), key=_time_and_weight, default=None)
@@ -228,8 +238,10 @@ def _time_and_weight(lab: Lab) -> tuple[float, bool, Decimal]:
 
 
 def _supersedes(chart: Chart, lab: Lab, critical: Lab) -> bool:
-    """Whether `lab` is a later, final calcium that is not critical. An ionised value of the same draw never is."""
+    """Whether `lab` is a later, final calcium that is not critical. An ionised value of the same draw never is, nor one that is contradicted."""
     if lab.when.at <= critical.when.until or not lab.final or lab.comparator or is_critical(chart, lab) or lab.attributes is COMPUTED:
+        return False
+    if lab.conflicting:
         return False
     if lab.analyte == "calcium_ionised":
         return not paired(lab, critical, chart.thresholds.pair_hours["calcium_ionised"])

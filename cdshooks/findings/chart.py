@@ -87,15 +87,19 @@ class Chart:
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
         """The fresh values that a danger may rest on, the newest first: all that no final value is known to be newer than.
 
-        A preliminary result can raise an alarm and cannot call one off; nor can one whose time is so vague that it may be the older.
+        A preliminary result can raise an alarm and cannot call one off; nor can one whose time is so vague that it may be the older, or one
+        of two results that contradict each other.
         """
-        since, found = self._fresh_since(analyte), []
+        fresh_since = newer_than = self._fresh_since(analyte)
+        found: list[Lab] = []
         for lab in reversed(self.labs(analyte)):
-            if lab.when.until < since:
+            if lab.when.until < fresh_since:
                 break
-            found.append(lab)
+            contradicts = bool(found) and lab.conflicting and found[0].conflicting
+            if lab.when.until >= newer_than or contradicts:
+                found.append(lab)
             if lab.final:
-                since = max(since, lab.when.at)
+                newer_than = max(newer_than, lab.when.at)
         return tuple(found)
 
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
@@ -197,8 +201,9 @@ def is_low(lab: Lab) -> bool:
 
 
 def _flag_decides(lab: Lab) -> bool:
-    # Without a reported range the flag is the only trace of the laboratory's own limits; beside one, the number rules (C8.5).
-    return lab.limits is None or lab.limits.source != "reported"
+    # Without a reported range the flag is the only trace of the laboratory's own limits; beside one, the number rules (C8.5). A flag by
+    # the adults' range says nothing about a child.
+    return lab.limits is None or not lab.limits.source.startswith("reported")
 
 
 def in_range(lab: Lab) -> bool:

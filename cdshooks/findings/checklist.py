@@ -32,6 +32,9 @@ from .specimen import Specimen
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
+# What must be proven before a card may question a test of active vitamin D, beside undisturbed results: unlike a card that speaks for a local
+# cause, it may be given beside a drug that can hide an abnormality, an abnormal ALP or PTH, and several sites.
+FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
 
 
 class Proof(Protocol):
@@ -56,6 +59,11 @@ class Proof(Protocol):
 def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
     """Whether every item is proven, or every item but those named. Stops at the first that is not."""
     return all(item in apart_from or not why_not(state) for item, why_not in ITEMS.items())
+
+
+def proven_for_vitamin_d(state: Proof) -> bool:
+    """Whether calcium, phosphate and kidney function are proven normal, as far as a test of active vitamin D depends on them."""
+    return proven(state, apart_from=ITEMS.keys() - FOR_VITAMIN_D) and not _disturbed(state)
 
 
 def check(state: Proof) -> Mapping[str, str]:
@@ -112,7 +120,8 @@ def _paired(chart: Chart, calcium: Calcium) -> str:
     return ""
 
 
-def _confounder(state: Proof) -> str:
+def _disturbed(state: Proof) -> str:
+    """Name what makes it doubtful that a calcium or phosphate in range is what it seems, or ''."""
     chart = state.chart
     if state.calcium.discordant:
         return "calcium measures disagree"
@@ -131,6 +140,13 @@ def _confounder(state: Proof) -> str:
         return "pregnancy, or within six weeks of it"
     if pregnancy_not_read(chart):
         return "a pregnancy status that could not be read"
+    return ""
+
+
+def _confounder(state: Proof) -> str:
+    chart, disturbed = state.chart, _disturbed(state)
+    if disturbed:
+        return disturbed
     drugs = masking_drugs(chart)
     if drugs:
         return f"masking drug: {', '.join(sorted({drug.category for drug in drugs}))}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from fhir_mappings import Mappings
 
+from .checklist import FOR_VITAMIN_D
 from .vocabulary import VOCABULARY
 
 # Finding, or family -> thresholds (`table.name`, or a whole `table`) that it compares with. How long a value stays fresh is told by the
@@ -17,7 +18,10 @@ ADJUSTMENT = ("pair_hours.calcium_albumin", "albumin.slope", "albumin.reference"
 CRITICAL = ("critical", "pair_hours.calcium_ionised", *ADJUSTMENT)
 ABNORMAL_CALCIUM = ("pair_hours.calcium_ionised", *ADJUSTMENT)
 ACUTE_INJURY = ("aki", "lookback_days.aki_rise")
-ESTIMATED = ACUTE_INJURY  # in acute injury no eGFR is computed
+CHILDS_HEIGHT = ("lookback_days.height", "lookback_days.height_under_2_years")
+ESTIMATED = (*ACUTE_INJURY, *CHILDS_HEIGHT)  # in acute injury no eGFR is computed
+WITH_CALCIUM = ("lookback_days.recent_pth", "pair_hours.calcium_pth", *ABNORMAL_CALCIUM)
+UNUSABLE = ("lookback_days.stale", "egfr.g3a", *ESTIMATED)
 LOW_CALCIUM = ("albumin.total_calcium_low_counts_from", *ABNORMAL_CALCIUM)
 VITAMIN_D = ("hazard.vitamin_d", "dose")
 CATEGORY = ("egfr.g3a", "egfr.g3b", "egfr.g4", "egfr.g5", "egfr.chronicity_days", "lookback_days.stale", *ESTIMATED)
@@ -90,6 +94,18 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "calcium.borderline": ("guard_band.calcium", "guard_band.calcium_ionised", *ADJUSTMENT),
     "calcium.recent_for_view": ("lookback_days.view_value", "albumin.total_calcium_low_counts_from", *CRITICAL),
     "pth.recent": ("lookback_days.recent_pth",),
+    "pth.with_high_calcium": WITH_CALCIUM,
+    "pth.suppressed": WITH_CALCIUM,
+    "pth.not_suppressed": WITH_CALCIUM,
+    "pth.same_day_as_calcium": WITH_CALCIUM,
+    "pth.context_known": ("pair_hours.calcium_pth",),
+    "vitamin_d.stores_known": ("lookback_days.pending_order",),
+    "drug.biotin": ("lookback_days.biotin",),
+    "drug.biotin_interferes": ("lookback_days.biotin", "dose.biotin_mg", *CATEGORY),
+    "drug.raises_calcium": ("mask_days.thiazide", "mask_days.lithium"),
+    "results.unusable": UNUSABLE,
+    "results.unusable_maybe_critical": ("critical", *UNUSABLE),
+    "results.contradictory": UNUSABLE,
     "phosphate.borderline": ("guard_band.phosphate",),
     "phosphate.evening_mild": ("phosphate.evening_excess", "phosphate.evening_from_hour", "phosphate.evening_to_hour"),
     "phosphate.shifted": SHIFT,
@@ -182,6 +198,7 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
     "minerals.normal_confirmed": CHECKLIST,
     "minerals.normal_but_multifocal": tuple(name for name in CHECKLIST if name != "checklist.single_site"),
     "minerals.normal_but_alp": ("minerals.normal_but_alp", *(name for name in CHECKLIST if name != "checklist.alp")),
+    "minerals.normal_enough_for_vitamin_d": (*(f"checklist.{item}" for item in sorted(FOR_VITAMIN_D)), "checklist.no_confounder"),
 }
 
 # What findings take from the person. Creatinine is turned into an eGFR by age and sex; a range is chosen by them; a birth date also tells

@@ -15,6 +15,8 @@ STAGES = ("G1", "G2", "G3a", "G3b", "G4", "G5")
 CODED_STAGE = {f"ckd_{stage.lower()}": stage for stage in STAGES}
 LOW_MUSCLE = ("neurologic", "immobilisation", "amputation", "malnutrition")
 SAME_DAY = timedelta(hours=24)
+ADULT_YEARS = 18
+SCHWARTZ = Decimal("0.413")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Kidney:
 
     `egfr` is the value to print and compare (unrounded mL/min/1.73 m2), with `at_least` true when only a lower bound is known ("> 60").
     `lowest` is the lowest of what is known freshly, for reassurance. `stage` is the CKD category proven by code or by two low values at
-    least 90 days apart; `possible` that a single low eGFR or an unspecified code suggests it.
+    least 90 days apart; `possible` that a single low eGFR or an unspecified code suggests it. A child's eGFR is computed with its `height`,
+    to be shown and to warn: it is never among the `lowest`, so that nothing reassures by it.
     """
 
     egfr: Decimal | None
@@ -37,6 +40,7 @@ class Kidney:
     transplant: bool
     source: Lab | None
     computed: bool
+    height: Lab | None = None  # what a child's eGFR was computed with
 
     def known_good(self, chart: Chart) -> bool:
         """Whether the eGFR is known to be 60 or more, with no sign of chronic or acute kidney disease."""
@@ -61,11 +65,19 @@ def ckd_epi_2021(creatinine: Decimal, age: int, sex: str) -> Decimal:
     return Decimal(repr(value))
 
 
+def bedside_schwartz(creatinine: Decimal, height: Decimal) -> Decimal:
+    """eGFR in mL/min/1.73 m2 by the bedside Schwartz equation from serum creatinine in mg/dL and height in cm, for children of 1-17 years.
+
+    Source: Schwartz et al., J Am Soc Nephrol 2009 (factor 0.413, for enzymatic creatinine).
+    """
+    return SCHWARTZ * height / creatinine
+
+
 def read_kidney(chart: Chart) -> Kidney:
     """Read kidney function from reported eGFR, creatinine and coded history."""
     acute = _acute(chart)
     dialysis, transplant = chart.has("dialysis"), chart.has("kidney_transplant")
-    may_compute = not (acute or dialysis or chart.has("pregnancy")) and _adult(chart)
+    may_compute = not (acute or dialysis or chart.has("pregnancy"))
     value, at_least, source, computed = _current(chart, may_compute)
     history = [(when, egfr) for when, egfr in _history(chart, may_compute) if egfr < chart.thresholds.egfr["g3a"]]
     stage, by = _worst(_coded_stage(chart), _measured_stage(chart, history))
@@ -81,6 +93,7 @@ def read_kidney(chart: Chart) -> Kidney:
         transplant=transplant,
         source=source,
         computed=computed,
+        height=_height(chart, source) if source is not None and computed and _child(chart, source) else None,
     )
 
 
@@ -116,14 +129,33 @@ def proven_normal(chart: Chart, kidney: Kidney) -> str:
 
 def _adult(chart: Chart) -> bool:
     ages = chart.age_years()
-    return ages is not None and ages[0] >= 18
+    return ages is not None and ages[0] >= ADULT_YEARS
 
 
 def _computed(chart: Chart, creatinine: Lab) -> Decimal | None:
+    """The eGFR by the equation that holds for the age at the draw; None where none does, or a child's height is not known."""
     ages = chart.age_years(creatinine.when.at.date())
-    if ages is None or ages[0] < 18 or creatinine.comparator or creatinine.value <= 0:
+    if ages is None or creatinine.comparator or creatinine.value <= 0:
         return None
-    return ckd_epi_2021(creatinine.value, ages[1], chart.facts.patient.sex)
+    if ages[0] >= ADULT_YEARS:
+        return ckd_epi_2021(creatinine.value, ages[1], chart.facts.patient.sex)
+    height = _height(chart, creatinine) if _child(chart, creatinine) else None
+    return bedside_schwartz(creatinine.value, height.value) if height is not None else None
+
+
+def _child(chart: Chart, creatinine: Lab) -> bool:
+    """Whether the patient was certainly between 1 and 17 years old at the draw."""
+    ages = chart.age_years(creatinine.when.at.date())
+    return ages is not None and ages[0] >= 1 and ages[1] < ADULT_YEARS
+
+
+def _height(chart: Chart, creatinine: Lab) -> Lab | None:
+    """The newest final height, if it is new enough for how fast children of that age grow, and was measured as near to the creatinine."""
+    ages, table = chart.age_years(), chart.thresholds.lookback_days
+    days = table["height_under_2_years" if ages is None or ages[0] < 2 else "height"]
+    recent = [lab for lab in chart.within("body_height", days) if lab.final and not lab.comparator]
+    near = recent and abs(recent[-1].when.at - creatinine.when.at) <= timedelta(days=float(days))
+    return recent[-1] if near else None
 
 
 def _current(chart: Chart, may_compute: bool) -> tuple[Decimal | None, bool, Lab | None, bool]:
@@ -170,7 +202,7 @@ def _lowest(chart: Chart, current: Decimal | None, may_compute: bool) -> Decimal
         if lab is not None:
             known.append(Decimal(0) if lab.comparator.startswith("<") else lab.value)
     creatinine = chart.proven("creatinine")
-    if creatinine is not None and may_compute and (value := _computed(chart, creatinine)) is not None:
+    if creatinine is not None and may_compute and _adult(chart) and (value := _computed(chart, creatinine)) is not None:
         known.append(value)
     known += [lab.value for lab in _low_by_race(chart) if known]
     return min(known) if known and current is not None else None

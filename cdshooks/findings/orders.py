@@ -28,6 +28,9 @@ OFF_LABEL = frozenset({"rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "
 BINDERS = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al"})
 CALCIUM_LOAD = frozenset({"rx-binder-ca", "rx-calcium-vitd", "rx-vitd-active"})  # drugs that bring calcium, or raise calcium and phosphate
 UNQUESTIONED = frozenset({"lab-base", "lab-vitd25"})
+# Drugs that are given for a level of phosphate, calcium, PTH or ALP.
+FOR_A_LEVEL = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al", "rx-vitd-active", "rx-antiresorptive", "rx-etidronate"})
+ACTIVE_VITAMIN_D = frozenset({"vitamin_d_125oh"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
     {"calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr", "magnesium", "potassium", "vitamin_d_25oh"}
@@ -64,6 +67,17 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
         return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, unstated=False)
 
     return tuple(order for order in chart.in_play if questioned(order))
+
+
+def active_vitamin_d_tests(chart: Chart) -> tuple[Order, ...]:
+    """Orders in play of 1,25-(OH)2-D alone, for the calcification or without a reason."""
+    return tuple(order for order in chart.in_play if order.analytes == ACTIVE_VITAMIN_D and about_calcification(chart, order, unstated=True))
+
+
+def only_active_vitamin_d(chart: Chart) -> bool:
+    """Whether all extended tests and metabolic imaging in play come down to 1,25-(OH)2-D."""
+    extended = [order for order in chart.in_play if groups_of(chart, order) & {"EXT", "MBIMG"}]
+    return bool(extended) and all(order.analytes == ACTIVE_VITAMIN_D for order in extended)
 
 
 def of_dialysis(chart: Chart, order: Order) -> bool:

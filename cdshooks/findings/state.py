@@ -13,6 +13,7 @@ from .baseline import Baseline, read_baseline
 from .calciphylaxis import Calciphylaxis, read_calciphylaxis
 from .calcium import Calcium, read_calcium
 from .chart import Chart
+from .childhood import Childhood, read_childhood
 from .contrast import Contrast, read_contrast
 from .exams import Exams, read_exams
 from .hazard import Hazard
@@ -21,8 +22,10 @@ from .infant import Brain, read_brain
 from .kidney import Kidney, read_kidney
 from .phosphate import Phosphate, read_phosphate
 from .product import Product, read_product
+from .pth import Biotin, WithCalcium, read_biotin, with_high_calcium
 from .scope import Calcification
 from .specimen import Specimen, read_specimen
+from .unusable import Unusable, read_unusable
 
 
 class State:
@@ -52,6 +55,23 @@ class State:
     @cached_property
     def contrast(self) -> Contrast:
         return read_contrast(self.chart, self.calcium, self.kidney)
+
+    @cached_property
+    def pth_with_calcium(self) -> WithCalcium | None:
+        """The PTH that goes with a high calcium."""
+        return with_high_calcium(self.chart, self.calcium)
+
+    @cached_property
+    def biotin(self) -> Biotin:
+        return read_biotin(self.chart, self.kidney)
+
+    @cached_property
+    def unusable(self) -> tuple[Unusable, ...]:
+        return read_unusable(self.chart, self.kidney)
+
+    @cached_property
+    def childhood(self) -> Childhood:
+        return read_childhood(self.chart)
 
     @cached_property
     def phosphate(self) -> Phosphate:
@@ -98,6 +118,10 @@ class State:
     @cached_property
     def questioned_drugs(self) -> tuple[Order, ...]:
         return orders.questioned_drugs(self.chart)
+
+    @cached_property
+    def active_vitamin_d_tests(self) -> tuple[Order, ...]:
+        return orders.active_vitamin_d_tests(self.chart)
 
     @cached_property
     def questioned_binders(self) -> tuple[Order, ...]:

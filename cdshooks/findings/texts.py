@@ -8,12 +8,15 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from fhir_mappings import Lab, Order
+from fhir_mappings.ranges import expected_at
 
 from .calciphylaxis import SIGNS
+from .childhood import has_band
 from .heritable import WORDS
 from .phosphate import Clue
 from .product import Product
 from .scope import local_causes
+from .unusable import REASONS, Reading, Unusable
 
 if TYPE_CHECKING:
     from .contrast import Given
@@ -37,10 +40,11 @@ def shown(lab: Lab) -> str:
 
 
 def full(lab: Lab, unit: str) -> str:
-    """A value as it was sent, with the canonical value beside it where the units differ."""
+    """A value as it was sent, with the canonical value beside it where the units differ, and a word when another result contradicts it."""
+    doubt = " (unverified, conflicting result)" if lab.conflicting else ""
     if lab.unit == unit or lab.comparator:
-        return shown(lab)
-    return f"{shown(lab)} ({lab.value.quantize(Decimal('0.01'))} {unit})"
+        return f"{shown(lab)}{doubt}"
+    return f"{shown(lab)} ({lab.value.quantize(Decimal('0.01'))} {unit}){doubt}"
 
 
 def day(lab: Lab) -> str:
@@ -201,6 +205,100 @@ def _product_si(state: State) -> str:
     return _number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
 
 
+def _with_calcium(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    """The PTH that goes with a high calcium."""
+    return lambda state: read(state.pth_with_calcium.pth) if state.pth_with_calcium is not None else ""
+
+
+def _beside_pth(read: Callable[[Lab], str]) -> Callable[[State], str]:
+    """The high calcium that a PTH goes with."""
+    return lambda state: read(state.pth_with_calcium.calcium) if state.pth_with_calcium is not None else ""
+
+
+def _pth_status(lab: Lab) -> str:
+    return "" if lab.final else f", {lab.status}"
+
+
+def _biotin(state: State) -> str:
+    biotin = state.biotin
+    if not biotin.taken:
+        return ""
+    return f"{_plain(biotin.dose)} mg a day" if biotin.dose is not None else "of unknown dose"
+
+
+def _called(state: State, value: Unusable) -> str:
+    return f"{_short(state, value.analyte)} {value.shown}".strip()
+
+
+def _unusable_more(state: State) -> str:
+    more = len(state.unusable) - 1
+    return f" (and {more} more)" if more > 0 else ""
+
+
+def _received(state: State, value: Unusable) -> str:
+    date = value.when.date().isoformat() if value.when else "undated"
+    status = f", {value.status}" if value.status else ""
+    maybe = _may_be(state, value)
+    return f"{_called(state, value)} ({date}{status}): {REASONS[value.reason]}{f'; {maybe}' if maybe else ''}"
+
+
+def _may_be(state: State, value: Unusable) -> str:
+    """What a rejected number would be in each unit that is used for it."""
+    unit = state.chart.mappings.analytes[value.analyte].unit
+    if value.number is None:
+        return ""
+    if value.reason == "unit-ambiguous":
+        as_po4 = value.number / state.chart.thresholds.phosphate["po4_per_phosphorus"]
+        return f"would be {_plain(value.number)} {unit} of phosphorus, or {as_po4.quantize(Decimal('0.01'))} {unit} of it if this is the mass of PO4"
+    wanted = [reading for reading in value.readings if reading.plausible or value.reason != "implausible"]
+    return f"would be {' or '.join(_reading(value.number, reading, unit) for reading in wanted)}" if wanted else ""
+
+
+def _reading(number: Decimal, reading: Reading, unit: str) -> str:
+    converted = [] if reading.unit == unit else [f"{reading.value.quantize(Decimal('0.01'))} {unit}"]
+    beside = ", ".join([*converted, *([] if reading.plausible else ["not plausible"])])
+    return f"{_plain(number)} {reading.unit}{f' ({beside})' if beside else ''}"
+
+
+def _age(state: State) -> str:
+    """Completed years; under two years of age completed months."""
+    born, today = state.chart.facts.patient.born, state.chart.now.date()
+    if born is None:
+        return ""
+    months = (today.year - born[1].year) * 12 + today.month - born[1].month - (today.day < born[1].day)
+    return f"{months // 12}" if months >= 24 else f"{months} months"
+
+
+def _childs_value(state: State, lab: Lab) -> str:
+    unit = state.chart.mappings.analytes[lab.analyte].unit
+    name = f"{_in_a_sentence(_short(state, lab.analyte))} {full(lab, unit)} ({day(lab)}"
+    if lab.limits is None:
+        return f"{name}, without a range for this age)"
+    return (
+        f"{name}, with the adults' range; about {_limits(state, lab)} is expected)"
+        if has_band(state.chart, lab)
+        else f"{name}, with the adults' range)"
+    )
+
+
+def _expected(state: State) -> str:
+    """What is expected of phosphate and ALP at the child's age."""
+    chart, words = state.chart, []
+    for analyte in ("phosphate", "alp"):
+        definition = chart.mappings.analytes[analyte]
+        band = expected_at(definition, chart.facts.patient, chart.now.date())
+        if band is not None:
+            words.append(f"{_in_a_sentence(_short(state, analyte))} {_plain(band.low)}-{_plain(band.high)} {definition.unit}")
+    return joined(words)
+
+
+def _equation(state: State) -> str:
+    kidney = state.kidney
+    if not kidney.computed:
+        return "as reported"
+    return f"bedside Schwartz, height {shown(kidney.height)}" if kidney.height is not None else "CKD-EPI 2021"
+
+
 def _drug(state: State) -> str:
     return state.questioned_drugs[0].label if state.questioned_drugs else ""
 
@@ -283,6 +381,7 @@ def _receipt(state: State) -> str:
 
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
+    "calcium.critical_full": _critical(lambda lab: full(lab, _unit(lab))),
     "calcium.critical_date": _critical(day),
     "calcium.critical_status": _critical(lambda lab: lab.status),
     "calcium.critical_measure": _critical(_measure),
@@ -335,6 +434,27 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "albumin.value": _of("albumin"),
     "creatinine.value": _of("creatinine"),
     "pth.value": _of("pth"),
+    "pth.short": _with_calcium(shown),
+    "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL")),
+    "pth.with_calcium_range": lambda state: _limits(state, state.pth_with_calcium.pth if state.pth_with_calcium else None),
+    "pth.with_calcium_date": _with_calcium(day),
+    "pth.with_calcium_status": _with_calcium(_pth_status),
+    "pth.calcium_short": _beside_pth(shown),
+    "pth.calcium_full": _beside_pth(lambda lab: full(lab, _unit(lab))),
+    "pth.calcium_measure": _beside_pth(_measure),
+    "pth.calcium_range": lambda state: _limits(state, state.pth_with_calcium.calcium if state.pth_with_calcium else None),
+    "pth.calcium_date": _beside_pth(day),
+    "vitamin_d.stores": _of("vitamin_d_25oh"),
+    "drug.biotin": _biotin,
+    # Of several, one that may be critical comes first.
+    "results.unusable_first": lambda state: _called(state, state.unusable[0]) if state.unusable else "",
+    "results.unusable_more": _unusable_more,
+    "results.unusable_reason": lambda state: REASONS[state.unusable[0].reason] if state.unusable else "",
+    "results.unusable_all": lambda state: "; ".join(_received(state, value) for value in state.unusable),
+    "child.age": _age,
+    "child.values": lambda state: "; ".join(_childs_value(state, lab) for lab in state.childhood.without_range),
+    "child.expected": _expected,
+    "egfr.equation": _equation,
     "alp.value": _of("alp"),
     "egfr.value": _egfr,
     "ckd.stage": _stage,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
 # What can disturb the phosphate assay, or tell of haemolysis.
 DISTURBING = ("total_protein", "triglycerides", "bilirubin", "potassium", "ldh", "haemolysis_index", "haemolysis_presence")
-KIDNEY = ("creatinine", "egfr", "egfr_race_specific", "egfr_cystatin")
+KIDNEY = ("creatinine", "egfr", "egfr_race_specific", "egfr_cystatin", "body_height")
 # Beside calcium: what shows that a sample is spoilt, and where adjustment for albumin is unreliable.
 HAEMOLYSIS = ("potassium", "phosphate", "ldh", "haemolysis_index", "haemolysis_presence")
 EDTA = ("calcium_total", "calcium_adjusted", "calcium_ionised", "potassium", "alp", "magnesium", "iron", "zinc")
@@ -20,6 +20,8 @@ SAMPLE = tuple(dict.fromkeys((*EDTA, *HAEMOLYSIS, *KIDNEY)))
 ADJUSTMENT = (*CALCIUM, *KIDNEY, "ph")
 PREGNANCY = ("pregnancy_status", "gestational_age")
 GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", "ph", *SAMPLE, *DISTURBING, *PREGNANCY)
+RESULTS = (*CALCIUM, "phosphate", *KIDNEY)
+CHILDS = ("calcium_total", "calcium_adjusted", "phosphate", "alp", "pth", "albumin")
 CHART = ("patient", "conditions")
 HISTORY = ("conditions", "procedures")
 DRUGS = ("medication-requests", "medication-statements", "medication-administrations")
@@ -115,6 +117,16 @@ _ALL = (
     _bool("calcium.recent_for_view", "the calcium that speaks is at most 14 days old", CALCIUM),
     _bool("pth.recent", "a usable PTH of the last 30 days is known", ("pth",)),
     _bool("pth.known", "a fresh PTH is known", ("pth",)),
+    _bool("pth.with_high_calcium", "a PTH within 30 days of the high calcium tells whether the calcium has suppressed it", ("pth", *CALCIUM), CHART),
+    _bool("pth.suppressed", "that PTH is below its lower limit", ("pth", *CALCIUM), CHART),
+    _bool("pth.not_suppressed", "that PTH is in range or high", ("pth", *CALCIUM), CHART),
+    _bool("pth.same_day_as_calcium", "that PTH was drawn within 24 hours of the high calcium", ("pth", *CALCIUM), CHART),
+    _bool(
+        "pth.context_known",
+        "calcium with albumin, adjusted or ionised calcium was drawn within 24 hours, or is being asked for",
+        CALCIUM,
+        ("service-requests",),
+    ),
     # Phosphate
     _bool("phosphate.high", "fresh phosphate is above its limit", ("phosphate",), CHART),
     _bool("phosphate.low", "fresh phosphate is below its limit", ("phosphate",), CHART),
@@ -225,6 +237,12 @@ _ALL = (
     _bool("history.immobile", "immobilisation or paralysis is on record", resources=("conditions",)),
     _bool("history.pregnancy", "pregnancy, or the six weeks after it", resources=("conditions",)),
     _bool("history.paraprotein", "myeloma or a monoclonal gammopathy is on record and active", resources=("conditions",)),
+    _bool("history.systemic_disease", "a disease is on record and active that could drive calcification systemically", resources=HISTORY),
+    _bool(
+        "history.parathyroid_disorder",
+        "primary or tertiary hyperparathyroidism, or familial hypocalciuric hypercalcaemia is on record and active",
+        resources=HISTORY,
+    ),
     _bool("history.diabetes", "diabetes is on record", resources=("conditions",)),
     _bool("history.tumoral_calcinosis", "tumoral calcinosis is on record", resources=("conditions",)),
     _bool("history.mass", "a soft-tissue tumour or unexplained mass is on record", resources=("conditions",)),
@@ -260,6 +278,34 @@ _ALL = (
     _bool("heritable.elastic", "angioid streaks or pseudoxanthoma elasticum are coded beside the calcification", resources=("conditions",)),
     _bool("heritable.diagnosed", "a GNAS disorder, pseudohypoparathyroidism or a progressive ossifying disorder is coded", resources=("conditions",)),
     _bool("heritable.baseline_in_range", "calcium and phosphate are fresh and in range", ("calcium_total", "calcium_ionised", "phosphate"), CHART),
+    # Drugs, and the stores of vitamin D
+    _bool("drug.biotin", "biotin is taken, or was within 72 hours", resources=DRUGS),
+    _bool(
+        "drug.biotin_interferes",
+        "biotin that may disturb an assay of PTH: 5 mg a day or more, a dose that is not known, or any dose in CKD G4 or worse",
+        KIDNEY,
+        (*CHART, *HISTORY, *DRUGS),
+    ),
+    _bool("drug.raises_calcium", "a thiazide or lithium is taken, or was within 30 days", resources=DRUGS),
+    _bool("vitamin_d.stores_known", "a fresh 25-OH-D is known, or is being asked for", ("vitamin_d_25oh",), ("service-requests",)),
+    # Results that could not be used, and a child's
+    _bool(
+        "results.unusable",
+        "the newest calcium, phosphate, albumin or measure of kidney function was sent and could not be used",
+        RESULTS,
+        CHART,
+    ),
+    _bool("results.unusable_maybe_critical", "and it may be a critical calcium: in one of its units, as sent, or by its flag", RESULTS, CHART),
+    _bool("results.contradictory", "and it contradicts another result", RESULTS, CHART),
+    _bool(
+        "child.without_range",
+        "a child's calcium, phosphate, ALP, PTH or albumin has no range for the age, or came with the adults' range",
+        CHILDS,
+        ("patient",),
+    ),
+    _bool(
+        "child.abnormal_for_adults_only", "such a value is out of the adults' limits, and not known to be out of the child's", CHILDS, ("patient",)
+    ),
     # Orders in play
     _bool("order.baseline", "a baseline test is in play"),
     _bool("order.calcium_drug", "a calcium salt, as a supplement or as a phosphate binder, is in play"),
@@ -274,6 +320,10 @@ _ALL = (
     _bool("order.beyond_baseline", "an order in play is known, and is more than baseline tests and 25-OH-D"),
     _bool("order.only_baseline", "baseline tests are all that is in play"),
     _bool("order.only_pth", "PTH or adjusted calcium is all that is asked for beyond the baseline"),
+    _bool("order.drug_for_a_level", "a phosphate binder, active vitamin D, a bisphosphonate or denosumab is in play"),
+    _bool("order.pth_for_calcification", "a PTH in play is about the calcification, or has no reason"),
+    _bool("order.active_vitamin_d_test", "a 1,25-(OH)2-D in play is about the calcification, or has no reason"),
+    _bool("order.only_active_vitamin_d", "all extended tests and metabolic imaging in play come down to 1,25-(OH)2-D"),
     _bool("order.extended_for_calcification", "an extended metabolic test in play is about the calcification", resources=("conditions",)),
     _bool("order.workup_for_calcification", "an extended test or metabolic imaging in play is about the calcification", resources=("conditions",)),
     _bool("order.metabolic_drug", "a drug for metabolic disease, or a parathyroidectomy, is in play for the calcification or without a reason"),
@@ -395,6 +445,12 @@ _ALL = (
     _checklist("single_site", "not at several sites, unless a connective tissue disease explains that"),
     _checklist("complete", "everything that was asked for came whole and was used"),
     _bool("minerals.normal_confirmed", "every item of the checklist is proven", GATE, (*CHART, *HISTORY, *DRUGS, "encounter")),
+    _bool(
+        "minerals.normal_enough_for_vitamin_d",
+        "calcium, phosphate and kidney function are proven normal, as far as a test of active vitamin D depends on them",
+        GATE,
+        (*CHART, *HISTORY, *DRUGS, "encounter"),
+    ),
     _bool("minerals.normal_but_multifocal", "every item but the single site is proven", GATE, (*CHART, *HISTORY, *DRUGS, "encounter")),
     _bool(
         "minerals.normal_but_alp",

@@ -22,11 +22,12 @@ def arbitrate(
     """
     firing = [result for result in results if result.outcome == "fires"]
     kept_back = {result.pitfall.id: "in shadow: evaluated, never shown" for result in firing if result.pitfall.status == "shadow"}
-    speaking = [result for result in firing if result.pitfall.id not in kept_back]
+    candidates = [result for result in firing if result.pitfall.id not in kept_back]
     for expression, name in rules.silence.items():
         if evaluation.holds(expression):
-            return (), kept_back | {result.pitfall.id: f"silent: {name}" for result in speaking}
-    speaking = _keep(speaking, kept_back, lambda result: _dominated_by(result, firing, kept_back))
+            return (), kept_back | {result.pitfall.id: f"silent: {name}" for result in candidates}
+    dominating = [result for result in candidates if not (when := result.pitfall.dominates_when) or evaluation.holds(when)]
+    speaking = _keep(candidates, kept_back, lambda result: _dominated_by(result, candidates, dominating))
     speaking = _keep(speaking, kept_back, lambda result: _against_policy(result, hook, rules))
     speaking.sort(key=lambda result: _rank(result, rules))
     return tuple(_within_budget(speaking, kept_back, hook, budget)), kept_back
@@ -45,11 +46,10 @@ def _keep(results: Iterable[Result], kept_back: dict[str, str], why_not: Callabl
     return kept
 
 
-def _dominated_by(result: Result, firing: Iterable[Result], kept_back: Mapping[str, str]) -> str:
-    for other in firing:
-        if other is result or kept_back.get(other.pitfall.id, "").startswith("in shadow"):
-            continue
-        if result.pitfall.id in other.pitfall.dominates or (other.pitfall.dominates_info and result.indicator == "info"):
+def _dominated_by(result: Result, candidates: Iterable[Result], dominating: Sequence[Result]) -> str:
+    for other in candidates:
+        by_name = result.pitfall.id in other.pitfall.dominates and other in dominating
+        if other is not result and (by_name or (other.pitfall.dominates_info and result.indicator == "info")):
             return f"dominated by {other.pitfall.id}"
     return ""
 

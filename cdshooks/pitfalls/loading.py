@@ -143,12 +143,12 @@ def _check_vignettes(pitfall: Pitfall) -> Iterator[str]:
 
 def _check_reassurance(pitfall: Pitfall) -> Iterator[str]:
     """A card that calls minerals normal must rest on the whole checklist."""
-    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_but_alp"}
+    gates = {"minerals.normal_confirmed", "minerals.normal_but_multifocal", "minerals.normal_but_alp", "minerals.normal_enough_for_vitamin_d"}
     speaks_of_it = {line for line in pitfall.when if any(gate in line for gate in gates)}
     if pitfall.reassures and not speaks_of_it:
-        yield "reassures without minerals.normal_confirmed in its conditions"
+        yield "reassures without a proof that minerals are normal in its conditions"
     if speaks_of_it and not pitfall.reassures:
-        yield "rests on minerals.normal_confirmed but does not say `reassures = true`"
+        yield "rests on a proof that minerals are normal, but does not say `reassures = true`"
 
 
 def _names(pitfall: Pitfall) -> set[str]:
@@ -184,6 +184,7 @@ def _pitfall(document: Mapping[str, Any], version: Mapping[str, Any], scope: tup
         when=tuple(document["when"]),
         unless=tuple(document.get("unless", ())),
         dominates=frozenset(document.get("dominates", ())),
+        dominates_when=document.get("dominates_when", ""),
         dominates_info=document.get("dominates_info", False),
         variants=tuple(Variant(**{**variant, "when": tuple(variant["when"])}) for variant in document.get("variant", ())),
         card=_card(document),

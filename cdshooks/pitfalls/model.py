@@ -109,6 +109,7 @@ class Pitfall:
     when: tuple[str, ...]
     unless: tuple[str, ...]
     dominates: frozenset[str]
+    dominates_when: str  # the condition under which it dominates those; '' for always
     dominates_info: bool
     variants: tuple[Variant, ...]
     card: Card
@@ -121,7 +122,7 @@ class Pitfall:
     @property
     def expressions(self) -> tuple[str, ...]:
         """Every condition of the file."""
-        lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions]
+        lines = [line.when for line in self.card.detail] + [s.when for s in self.card.suggestions] + [self.dominates_when]
         return tuple(e for e in (*self.scope, *self.when, *self.unless, *(w for v in self.variants for w in v.when), *lines) if e)
 
 

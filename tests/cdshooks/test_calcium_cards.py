@@ -23,7 +23,7 @@ REST = "albumin 4.0 g/dL, phosphate 3.4 mg/dL, creatinine 0.8 mg/dL"
     ("given", "expected"),
     [
         pytest.param(f"labs: calcium 7.4 mg/dL, {REST}\norders: ct", [LOW], id="low calcium"),
-        pytest.param(f"labs: calcium 7.6 mg/dL, potassium 6.9 mmol/L, alp 22 U/L, {REST}\norders: pth", [SAMPLE], id="EDTA replaces low calcium"),
+        pytest.param(f"labs: calcium 7.6 mg/dL, potassium 6.9 mmol/L, alp 22 U/L, {REST}\norders: fgf23", [SAMPLE], id="EDTA replaces low calcium"),
         pytest.param(
             f"labs 1 d ago: calcium 5.4 mg/dL, potassium 9.1 mmol/L, alp 18 U/L, magnesium 0.9 mg/dL, {REST}\norders: ct",
             [CRITICAL, SAMPLE],

@@ -349,6 +349,33 @@ def test_in_pregnancy_calcium_adjusted_for_albumin_keeps_the_adults_limits() -> 
     assert (calcium.total.limits.source, calcium.adjusted.limits.source, calcium.high, calcium.low) == ("pregnancy", "adult", (), ())
 
 
+VITAMIN_D_TEST = {"code": {"coding": [{"system": "http://loinc.org", "code": "62290-2"}]}}
+NOT_OF_VITAMIN_D = (
+    "7 thiazide",
+    "7 thiazide stopped",
+    "7 binder until",
+    "7 denosumab",
+    "7 an active drug",
+    "8 ",
+    "10 a second site",
+)
+OF_VITAMIN_D = [change for change in SILENCING if not str(change.id).startswith(NOT_OF_VITAMIN_D)]
+
+
+def test_a_test_of_active_vitamin_d_is_questioned_before_any_change() -> None:
+    request = copy.deepcopy(NORMAL)
+    _order(**VITAMIN_D_TEST)(request)
+    assert topics(ask(request)) == ["active-vitamin-d-test-misordered"]
+
+
+@pytest.mark.parametrize("change", OF_VITAMIN_D)
+def test_one_change_silences_the_question_of_active_vitamin_d_too(change: Change) -> None:
+    request = copy.deepcopy(NORMAL)
+    _order(**VITAMIN_D_TEST)(request)
+    change(request)
+    assert "active-vitamin-d-test-misordered" not in topics(ask(request))
+
+
 @pytest.mark.parametrize(
     "change",
     [

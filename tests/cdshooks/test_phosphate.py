@@ -112,7 +112,7 @@ def test_cards_that_speak_together(chart: str, cards: list[str]) -> None:
 def test_a_clue_of_an_artefact_also_forbids_reassurance(clue: str) -> None:
     chart = f"age: 44 female\nhistory: calcification_skin at thigh, trauma 5 y ago\nlabs 2 d ago: {NORMAL}\norders: pth"
     assert topics(ask(chart)) == [R10]
-    assert topics(ask(f"{chart}\n{clue}")) == []
+    assert R10 not in topics(ask(f"{chart}\n{clue}"))
 
 
 def _medication(kind: str, **changes: Any) -> dict[str, Any]:

@@ -384,6 +384,85 @@ def test_calcium_that_changes_by_more_than_half_in_two_steps_is_contradictory() 
     assert [p.reason for p in facts.problems] == ["contradictory"]
 
 
+@pytest.mark.parametrize(
+    ("second", "marked"),
+    [
+        pytest.param({"value": 9.8}, [True, True], id="of one moment"),
+        pytest.param({"value": 9.5}, [False, False], id="of one moment, but near enough"),
+        pytest.param({"value": 14.6, "effectiveDateTime": "2026-06-13T20:00:00Z"}, [True, True], id="risen by more than half within a day"),
+        pytest.param({"value": 14.6, "effectiveDateTime": "2026-06-14T20:00:00Z"}, [False, False], id="risen by more than half, later"),
+    ],
+)
+def test_results_that_contradict_each_other_are_both_marked(second: dict[str, Any], marked: list[bool]) -> None:
+    facts = read(observation(), observation(id="o2", **second))
+    assert [value.conflicting for value in facts.labs["calcium_total"]] == marked
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        pytest.param({"unit": None}, ("9.4", "9.4"), id="no unit"),
+        pytest.param({"unit": "furlong"}, ("9.4 furlong", "9.4"), id="unknown unit"),
+        pytest.param({"value": 94}, ("94 mg/dL", "94"), id="implausible"),
+        pytest.param({"effectiveDateTime": None}, ("9.4 mg/dL", "9.4"), id="no time"),
+        pytest.param({"valueQuantity": {"value": 9.4, "comparator": "<"}}, ("<9.4", "None"), id="a bound has no number"),
+        pytest.param({"valueQuantity": None, "valueString": "9.4"}, ("", "None"), id="text is not repeated"),
+    ],
+)
+def test_a_rejected_value_is_kept_as_it_was_sent(changes: dict[str, Any], kept: tuple[str, str]) -> None:
+    found = problem(observation(**changes))
+    assert (found.shown, str(found.number)) == kept
+
+
+def test_a_rejected_value_keeps_its_flags_and_status() -> None:
+    found = problem(observation(unit=None, status="amended", interpretation=[{"coding": [{"code": "HH"}]}]))
+    assert (found.flags, found.status) == ({"HH"}, "amended")
+
+
+ADULTS = [{"low": {"value": 2.5}, "high": {"value": 4.6}}]
+
+
+@pytest.mark.parametrize(
+    ("born", "changes", "expected"),
+    [
+        pytest.param("2023-05-05", {"referenceRange": ADULTS}, ("2.8", "5.6", "reported-adult"), id="the adults' range at three years"),
+        pytest.param("2023-05-05", {}, ("2.8", "5.6", "child"), id="no range at three years"),
+        pytest.param(
+            "2023-05-05",
+            {"referenceRange": [{"low": {"value": 2.8}, "high": {"value": 5.6}}]},
+            ("2.8", "5.6", "reported"),
+            id="the range of the age",
+        ),
+        pytest.param(
+            "2023-05-05",
+            {"referenceRange": [ADULTS[0] | {"age": {"low": {"value": 1, "unit": "a"}, "high": {"value": 18, "unit": "a"}}}]},
+            ("2.5", "4.6", "reported"),
+            id="a range that names the age is the laboratory's own",
+        ),
+        pytest.param("2010-06-14", {"referenceRange": ADULTS}, ("2.8", "5.6", "reported-adult"), id="a day short of sixteen at the draw"),
+        pytest.param("2010-06-13", {"referenceRange": ADULTS}, ("2.5", "4.6", "reported"), id="sixteen at the draw: the adults' range fits"),
+        pytest.param("1970-05-05", {"referenceRange": ADULTS}, ("2.5", "4.6", "reported"), id="an adult"),
+    ],
+)
+def test_the_adults_range_does_not_become_a_childs(born: str, changes: dict[str, Any], expected: tuple[str, str, str]) -> None:
+    facts = read(PATIENT | {"birthDate": born}, observation("2777-1", 4.5, **changes), with_patient=False)
+    limits = facts.labs["phosphate"][0].limits
+    assert limits is not None
+    assert (str(limits.low), str(limits.high), limits.source) == expected
+
+
+def test_the_adults_range_in_molar_units_is_recognised_by_its_decimals() -> None:
+    sent = observation("14879-1", 1.7, "mmol/L", referenceRange=[{"low": {"value": 0.80}, "high": {"value": 1.50}}])
+    limits = read(PATIENT | {"birthDate": "2020-05-05"}, sent, with_patient=False).labs["phosphate"][0].limits
+    assert limits is not None
+    assert (limits.source, str(limits.wide_high)) == ("reported-adult", "5.6")
+
+
+@pytest.mark.parametrize(("value", "unit", "centimetres"), [(132, "cm", "132"), (1.32, "m", "132"), (50, "[in_i]", "127"), (39.37, "[in_us]", "100")])
+def test_height_is_read_in_centimetres_metres_and_inches(value: float, unit: str, centimetres: str) -> None:
+    assert lab(observation("8302-2", value, unit)).value == Decimal(centimetres)
+
+
 def test_components_are_read_with_the_time_of_their_panel() -> None:
     panel = observation(
         code={"text": "panel"},

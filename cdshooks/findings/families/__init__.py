@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..state import State
-from . import calcification, calcium, congenital, exams, hazard, history, kidney, orders, people, phosphate, reassurance, specimen
+from . import (
+    calcification,
+    calcium,
+    congenital,
+    drugs,
+    exams,
+    hazard,
+    history,
+    kidney,
+    orders,
+    people,
+    phosphate,
+    reassurance,
+    results,
+    specimen,
+)
 from .naming import Named
 
 __all__ = ["FAMILIES", "Named"]
@@ -39,6 +54,10 @@ FAMILIES: Mapping[str, Callable[[State], Named]] = {
     "exam": exams.exam,
     "hazard": hazard.hazard,
     "baseline": orders.baseline,
+    "results": results.results,
+    "child": results.child,
+    "drug": drugs.drug,
+    "vitamin_d": drugs.vitamin_d,
     "checklist": reassurance.checklist,
     "minerals": reassurance.minerals,
 }

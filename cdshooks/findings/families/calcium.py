@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import pth as pth_module
 from ..calcium import COMPUTED, MEASURES
 from ..chart import in_range, is_high, is_low
 from ..state import State
@@ -45,10 +46,22 @@ def _doubtful(state: State) -> bool | str:
 def pth(state: State) -> Named:
     chart = state.chart
     recent_pth = any(chart.within("pth", chart.thresholds.lookback_days["recent_pth"]))
-    yield "pth.recent", recent_pth if recent_pth or chart.complete("observations") else "the results did not come whole"
+    whole = chart.complete("observations")
+    why = "the results did not come whole"
+    yield "pth.recent", recent_pth if recent_pth or whole else why
     done = chart.fresh("pth") is not None
-    certain = chart.complete("observations") and chart.blocked("pth") is None
+    certain = whole and chart.blocked("pth") is None
     yield "pth.known", done if done or certain else "the results did not come whole, or a PTH was sent that could not be used"
+    found = state.pth_with_calcium
+    yield "pth.with_high_calcium", True if found is not None else False if whole else why
+    for name, value in (
+        ("suppressed", found is not None and found.low),
+        ("not_suppressed", found is not None and not found.low),
+        ("same_day_as_calcium", found is not None and found.paired),
+    ):
+        yield f"pth.{name}", value if found is not None or whole else why
+    known = pth_module.context_known(chart)
+    yield "pth.context_known", known if known or (whole and chart.complete("service-requests")) else "results or orders did not come whole"
 
 
 def _in_range(state: State) -> bool | str:

@@ -9,6 +9,8 @@ from ..state import State
 from .naming import Named
 
 HISTORY_LACKS = "Conditions or Procedures did not come whole"
+# What explains a PTH that a high calcium does not suppress.
+PARATHYROID = ("primary_hyperparathyroidism", "tertiary_hyperparathyroidism", "familial_hypocalciuric_hypercalcaemia")
 
 
 def local(state: State) -> Named:
@@ -49,6 +51,8 @@ def history(state: State) -> Named:
     yield told("immobile", chart.has("immobilisation", "neurologic"))
     yield told("pregnancy", scope.pregnant(chart))
     yield told("paraprotein", chart.has("myeloma", "mgus"))
+    yield told("systemic_disease", bool(scope.systemic_disease(chart)))
+    yield told("parathyroid_disorder", chart.has(*PARATHYROID))
     yield told("diabetes", chart.has("diabetes"))
     yield told("tumoral_calcinosis", chart.has("tumoral_calcinosis"))
     yield told("mass", chart.has("neoplasm", "soft_tissue_mass"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import orders as orders_module
+from .. import pth
 from ..state import State
 from .naming import Named
 
@@ -29,6 +30,7 @@ def orders(state: State) -> Named:
     ):
         yield f"order.{name}", group in groups
     categories = {category for order in chart.in_play for category in order.categories}
+    yield "order.drug_for_a_level", not categories.isdisjoint(orders_module.FOR_A_LEVEL)
     yield "order.calcium_or_vitamin_d", not categories.isdisjoint(orders_module.CALCIUM_LOAD)
     yield (
         "order.binder_or_dialysis",
@@ -38,6 +40,9 @@ def orders(state: State) -> Named:
     yield "order.calcium_drug", orders_module.calcium_drug(chart)
     yield "order.only_baseline", orders_module.only_baseline(chart)
     yield "order.only_pth", orders_module.only_pth_or_adjusted(chart)
+    yield "order.pth_for_calcification", bool(pth.ordered_for_calcification(chart))
+    yield "order.active_vitamin_d_test", bool(state.active_vitamin_d_tests)
+    yield "order.only_active_vitamin_d", orders_module.only_active_vitamin_d(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
     drugs = {category for order in state.questioned_drugs for category in order.categories}

@@ -20,3 +20,4 @@ def minerals(state: State) -> Named:
     yield "minerals.normal_confirmed", but_multifocal and checklist_module.proven(state)
     yield "minerals.normal_but_multifocal", but_multifocal
     yield "minerals.normal_but_alp", checklist_module.proven_but_alp(state)
+    yield "minerals.normal_enough_for_vitamin_d", checklist_module.proven_for_vitamin_d(state)
