@@ -1199,7 +1199,7 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         id=item.name,
         categories=frozenset().union(*(code.categories for code in found)),
         analytes=frozenset().union(*(code.analytes for code in found)),
-        label=next((text for concept in concepts if (text := text_of(concept))), "") or next((code.display for code in found), ""),
+        label=_order_label(concepts, found, reading),
         status=item.resource.status or "",
         draft=item.draft,
         reasons=tuple(_reasons(item, reading)),
@@ -1213,6 +1213,14 @@ def _add_order(item: _Item, reading: _Reading, concepts: list[Concept | None], w
         days=length_in_days(_instructions(item.resource)) if drug else None,
     )
     (reading.drafts if item.draft else reading.orders).append(order)
+
+
+def _order_label(concepts: list[Concept | None], found: list[OrderCode], reading: _Reading) -> str:
+    """What to call an order: the sender's own text, else the short name of the one analyte it brings, else a display."""
+    own = next((concept.text for concept in concepts if concept is not None and concept.text), "")
+    analytes = {analyte for code in found for analyte in code.analytes}
+    short = reading.mappings.analytes[next(iter(analytes))].short if len(analytes) == 1 else ""
+    return own or short or next((text for concept in concepts if (text := text_of(concept))), "") or next((code.display for code in found), "")
 
 
 def _reasons(item: _Item, reading: _Reading) -> Iterator[Reason]:
