@@ -21,10 +21,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from .app import content_of, create_app
+from .app import AHEAD, clients_of, content_of, create_app
 from .content import Content
 from .errors import ServeError
 from .settings import Settings
+from .store import Store
 from .web.gateway import Gateway
 
 STOP_SECONDS = 20  # what a worker gets to finish the call in its hands
@@ -36,12 +37,26 @@ PROBE_SECONDS = 0.02
 
 @cache
 def application(settings: Settings) -> Flask:
-    """The service with all its content, made once; workers that are forked share it. Raises ContentError."""
+    """The service with all its content, made once; workers that are forked share it.
+
+    Raises ContentError, ClientsError, and StoreError if the database cannot be brought up to date.
+    """
     content = content_of(settings)
+    clients = clients_of(settings, content)
+    store = store_of(settings)
     _log_events()
-    app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None)
+    app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None, clients=clients, store=store)
     calm_collections()
     return app
+
+
+def store_of(settings: Settings) -> Store | None:
+    """The store, brought up to date; None without authentication, as there is then nothing to keep."""
+    if settings.auth == "none":
+        return None
+    store = Store(settings.database_url.get_secret_value())
+    store.migrate()
+    return store
 
 
 def calm_collections() -> None:
@@ -72,7 +87,7 @@ def _log_events() -> None:
 def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; calls in hand are finished. `ready` is called once, when the service answers.
 
-    Raises ServeError if the address cannot be used, and ContentError if the content is faulty: both before anything listens.
+    Raises ServeError if the address cannot be used, and what `application` raises: all before anything listens.
     """
     address = _usable_address(settings.host, settings.port)
     application(settings)
@@ -100,7 +115,7 @@ def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
 def _gateway(settings: Settings) -> Gateway:
     app = application(settings)
     app.config["MAX_CONTENT_LENGTH"] = None  # the gateway keeps to the limit; Flask would copy each body three times to count it again
-    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds, ahead=app.extensions[AHEAD])
 
 
 def _connections() -> int:

@@ -25,6 +25,9 @@ LAYERS = (
     ("fhir_mappings.readers", "fhir_mappings.loading", "fhir_mappings.strict"),
     ("fhir_mappings",),
     ("cdshooks", "cdshooks.errors", "cdshooks.thresholds", "cdshooks.settings"),
+    ("cdshooks.clients", "cdshooks.store"),
+    ("cdshooks.keysets",),
+    ("cdshooks.auth",),
     ("cdshooks.request", "cdshooks.findings.vocabulary", "cdshooks.findings.chart", "cdshooks.findings.doses"),
     ("cdshooks.prefetch", "cdshooks.findings.*"),  # each finding's module, by its noun
     ("cdshooks.findings.state",),
@@ -66,10 +69,12 @@ PLACES = {
     "granian": ("cdshooks.server",),
     "click": ("cdshooks.cli",),
     "jinja2": ("cdshooks.web.",),
-    "requests": ("cdshooks.demo",),
-    "pydantic": ("fhir_mappings.strict", "cdshooks.settings"),
+    "requests": ("cdshooks.demo", "cdshooks.keysets"),
+    "pydantic": ("fhir_mappings.strict", "cdshooks.settings", "cdshooks.clients"),
     "pydantic_settings": ("cdshooks.settings",),
     "sqlalchemy": ("cdshooks.store",),
+    "alembic": ("cdshooks.store",),
+    "jwt": ("cdshooks.auth", "cdshooks.keysets"),
     "fhir": ("fhir_mappings.strict",),
 }
 

@@ -45,6 +45,10 @@ def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]
         event["route"] = request.url_rule.rule
     if "service" in noted:
         event |= {"service": noted["service"].id, "hook": noted["service"].hook}
+    if "caller" in noted:
+        event |= _of_caller(noted["caller"])
+    if "refused" in noted:
+        event |= _of_refused(noted["refused"])
     if "hook_request" in noted:
         event |= _of_request(noted["hook_request"])
     if "answer" in noted:
@@ -52,6 +56,15 @@ def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]
     if "incident" in noted:
         event["incident"] = noted["incident"]
     return event
+
+
+def _of_caller(caller: Any) -> dict[str, Any]:
+    return {"client": caller.client.name} | ({"tenant": caller.tenant} if caller.tenant is not None else {})
+
+
+def _of_refused(error: Any) -> dict[str, Any]:
+    """Why somebody was not let in: for us, not for them. `claimed` is whose call it said it was; nothing of the JWT itself."""
+    return {"refused": error.check, "reason": error.reason} | ({"claimed": error.client} if error.client else {})
 
 
 def _of_request(hook_request: Any) -> dict[str, Any]:

@@ -9,14 +9,22 @@ import asyncio
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Protocol
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, ServiceUnavailable
 
+from .door import LATE
+
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
+Ahead = Callable[[Environ], Callable[[], None] | None]  # what must be waited for before a call can be computed, if anything
 Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+WAITING_THREADS = 32
+AHEAD_SECONDS = 10  # more than any single wait is given; reached only in a queue of such waits
 
 
 class Body(Protocol):
@@ -31,10 +39,12 @@ class Gateway:
     """A WSGI application as granian calls it: one call at a time, in the thread of the event loop; only bodies are waited for side by side.
 
     Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up.
+    What `ahead` has to wait for, a database or another server, is waited for in threads; what is found stays in the environ.
     """
 
-    def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float) -> None:
-        self.wsgi, self.most_bytes, self.seconds = wsgi, most_bytes, seconds
+    def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float, ahead: Sequence[Ahead] = ()) -> None:
+        self.wsgi, self.most_bytes, self.seconds, self.ahead = wsgi, most_bytes, seconds, ahead
+        self.pool = ThreadPoolExecutor(WAITING_THREADS)
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
 
@@ -57,7 +67,17 @@ class Gateway:
             environ["wsgi.input"] = await self._body(environ, body)
         except RuntimeError:
             return  # the client has gone: there is nobody to answer
+        await self._ahead(environ)
         body.response_bytes(*_called(self.wsgi, environ))
+
+    async def _ahead(self, environ: Environ) -> None:
+        for look in self.ahead:
+            if (errand := look(environ)) is not None:
+                try:
+                    async with asyncio.timeout(AHEAD_SECONDS):
+                        await asyncio.get_running_loop().run_in_executor(self.pool, errand)
+                except TimeoutError:
+                    environ[LATE] = True
 
     async def _body(self, environ: Environ, body: Body) -> io.BytesIO | _Unread:
         """The body, whole; or a stream that tells Flask, if it is asked for the body, why there is none."""

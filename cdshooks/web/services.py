@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import msgspec
 from flask import Flask, Response, abort, g, request
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from ..cards import identify
 from ..content import Content, Service
 from ..prefetch import Prefetch, read_prefetch
 from ..request import HookRequest, parse_request
+from .door import Door
 
 MAX_AGE_SECONDS = 300
 
@@ -25,8 +25,8 @@ class Answering(Protocol):
     def __call__(self, request: HookRequest, prefetch: Prefetch, content: Content, now: datetime, /) -> Any: ...
 
 
-def register(app: Flask, content: Content, *, locked: bool, answer: Answering, clock: Callable[[], datetime], new_id: Callable[[], str]) -> None:
-    """Serve discovery and every service of `content`. `locked` refuses all hook calls: authentication is asked for, and cannot be given."""
+def register(app: Flask, content: Content, *, door: Door | None, answer: Answering, clock: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+    """Serve discovery, which is open to all, and every service of `content`, which is for whom the door lets in; without a door, for all."""
     discovery = msgspec.json.encode({"services": [_advertised(service) for service in content.services.values()]})
     encode = msgspec.json.Encoder().encode
 
@@ -40,8 +40,8 @@ def register(app: Flask, content: Content, *, locked: bool, answer: Answering, c
         if service is None:
             abort(404, f"there is no such service; it must be one of {', '.join(content.services)}")
         g.service = service
-        if locked:
-            raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
+        if door is not None:
+            g.caller = door.caller(request.environ, service.id)
         _require_json()
         hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
         g.hook_request = hook_request
