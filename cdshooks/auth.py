@@ -157,8 +157,11 @@ def _jti(case: Case) -> None:
 
 
 def _key(case: Case) -> None:
+    kid, algorithm = case.header.get("kid"), case.header.get("alg")
+    if not isinstance(kid, str) or algorithm not in case.known.algorithms:
+        case.fails("key", "kid or alg is not in order")  # reached only when all checks are made, whatever failed before
     try:
-        case.key = case.keys[case.known.iss].find(case.header["kid"], case.header["alg"])
+        case.key = case.keys[case.known.iss].find(kid, algorithm)
     except KeysBusy:
         case.fails("key", "many calls wait for the client's key set", NotNow)
     if case.key is None:
@@ -209,6 +212,7 @@ CHECKS: tuple[tuple[str, Callable[[Case], None]], ...] = (
     ("service", _service),
 )
 NEEDED_BY_ALL = ("scheme", "form", "iss")  # without these there is nothing to check the others against
+OF_HEADER = ("typ", "crit", "alg", "jku", "kid")
 
 
 class Memory(Protocol):
@@ -248,17 +252,26 @@ class Authenticator:
             case.fails("jti", "the JWT was used before")
 
 
-def examine(token: str, audience: str, clients: Sequence[Client], keys: Mapping[str, KeySet], now: float) -> Iterator[tuple[str, str | None]]:
-    """Each check by name, with what it has against a JWT that is sent to the URL `audience`; None if nothing. Uses the JWT up for nobody."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check makes of a JWT: `reason` is None if it passes; `said` is what the JWT holds there, None if nothing."""
+
+    name: str
+    reason: str | None
+    said: Any
+
+
+def examine(token: str, audience: str, clients: Sequence[Client], keys: Mapping[str, KeySet], now: float) -> Iterator[Finding]:
+    """Each check of a JWT that is sent to the URL `audience`, up to the first without which no other can be made. Uses it up for nobody."""
     url = audience.rstrip("/")
     service = url.rpartition("/cds-services/")[2].removesuffix("/feedback")
     case = Case(f"Bearer {token}", (url,), service, now, {client.iss: client for client in clients}, keys)
     for name, check in CHECKS:
+        reason = None
         try:
             check(case)
         except AccessError as error:
-            yield name, error.reason
-            if name in NEEDED_BY_ALL:
-                return
-        else:
-            yield name, None
+            reason = error.reason
+        yield Finding(name, reason, (case.header if name in OF_HEADER else case.claims).get(name))
+        if reason is not None and name in NEEDED_BY_ALL:
+            return

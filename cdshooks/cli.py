@@ -318,7 +318,8 @@ def clients() -> None:
 def check_jwt(token: str, audience: str, file: Path | None, now: str | None) -> None:
     """Say of each check whether a client's JWT passes or fails it. TOKEN may be - to read it from standard input.
 
-    Fetches the key set of the client that the JWT names. Does not use the JWT up, and does not know whether it was used before.
+    Prints what the JWT says, and fetches the key set of the client that it names. Does not use the JWT up, and does not know whether it was
+    used before.
     """
     from .app import key_sets
     from .auth import CHECKS, examine
@@ -330,11 +331,13 @@ def check_jwt(token: str, audience: str, file: Path | None, now: str | None) -> 
             raise ClientsError(["there is no clients file: give --clients or set CDSHOOKS_CLIENTS"])
         known = load_clients(file)
     text = sys.stdin.read() if token == "-" else token
-    said = dict(examine(text.strip(), audience, known, key_sets(known), _time(now).timestamp()))
-    for name, _ in CHECKS:
-        reason = said.get(name, "")
-        click.echo(f"{'not checked' if name not in said else 'pass' if reason is None else 'FAIL':<12}{name}{f': {reason}' if reason else ''}")
-    sys.exit(1 if any(said.values()) else 0)
+    found = list(examine(text.strip(), audience, known, key_sets(known), _time(now).timestamp()))
+    for each in found:
+        said = f" (it says {each.said!r})" if each.said is not None else ""
+        click.echo(f"{'pass' if each.reason is None else 'FAIL':<12}{each.name}{f': {each.reason}' if each.reason else ''}{said}")
+    for name, _ in CHECKS[len(found) :]:
+        click.echo(f"{'not checked':<12}{name}")
+    sys.exit(1 if any(each.reason for each in found) else 0)
 
 
 @main.group()

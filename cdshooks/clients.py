@@ -29,6 +29,12 @@ def _matching(pattern: re.Pattern[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _some(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError
+    return value
+
+
 def _without_last_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -48,7 +54,7 @@ class Client(BaseModel):
     )
     jku: Annotated[str, _matching(HTTPS_URL)] | None = Field(None, description="the https URL of the client's key set, without user or fragment")
     jwks_file: Path | None = Field(None, description="the path of a JWK Set, from the clients file's folder")
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1)] = Field(
+    algorithms: Annotated[tuple[Algorithm, ...], AfterValidator(_some)] = Field(
         ("ES384", "RS384"), description="a list of algorithms among ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512"
     )
     audiences: tuple[Word, ...] = Field((), description="a list of texts that the client may send as `aud`")

@@ -22,7 +22,7 @@ from .clients import Client
 
 CONNECT_SECONDS, READ_SECONDS = 2.0, 2.0  # each; WAIT_SECONDS in all
 WAIT_SECONDS = 4.0  # what a call waits for a key set
-WAITING = 4  # calls that wait for one key set at once: more would keep the calls of other clients from being checked
+WAITING = 16  # calls that wait for one key set at once: more would keep the calls of other clients from being checked
 MOST_BYTES = 256 * 1024
 MOST_KEYS = 100
 HOUR, DAY = 3600.0, 86400.0

@@ -89,6 +89,15 @@ def client(**members: Any) -> Client:
     return Client.model_validate({"name": "north", "iss": ISS, "jku": JKU} | members)
 
 
+OPENED: list[Store] = []
+
+
+def close_stores() -> None:
+    """Close the stores of all services that were made."""
+    while OPENED:
+        OPENED.pop().close()
+
+
 class Keys:
     """A key set server that counts, and can be made to fail or to change."""
 
@@ -131,6 +140,7 @@ def service(folder: Path, *clients: Client, source: Callable[[], tuple[bytes, fl
     made = Settings(_env_file=None, **{"public_url": BASE, **settings})  # type: ignore[call-arg]
     store = Store(f"sqlite:///{folder}/store.db")
     store.migrate()
+    OPENED.append(store)
     keys = {each.iss: KeySet(source or Keys(), monotonic=Clock()) for each in known}
     return create_app(made, content(), clock=lambda: NOW, clients=known, keys=keys, store=store).test_client()
 

@@ -49,7 +49,11 @@ class Store:
             with self._talking(), self._engine.connect() as connection, _alone(connection):
                 return _upgraded(connection)
         finally:
-            self._engine.dispose()  # no connection may be shared with workers that are forked later
+            self.close()  # no connection may be shared with workers that are forked later
+
+    def close(self) -> None:
+        """Let go of all connections; the next call opens new ones."""
+        self._engine.dispose()
 
     def reachable(self) -> bool:
         """Whether the database answers, with the tables of this version or of a later one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from werkzeug.test import TestResponse
 
 from cdshooks.errors import NotAuthenticated
 from cdshooks.keysets import RARELY, KeySet, KeySetError
-from cdshooks.store import Store
 from tests import trust
 from tests.trust import AT, BASE, ISS, JKU, URL, Clock, Keys, authenticator, claims, client, jwk, jwks, signed, token
 
@@ -50,8 +50,10 @@ def refused(response: TestResponse, caplog: pytest.LogCaptureFixture, check: str
 
 
 @pytest.fixture(autouse=True)
-def _events(caplog: pytest.LogCaptureFixture) -> None:
+def _events(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     caplog.set_level(logging.INFO, "cdshooks.event")
+    yield
+    trust.close_stores()
 
 
 def test_J01_an_es384_jwt_gets_cards(at: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -421,7 +423,7 @@ def test_F13_feedback_of_another_service() -> None:
 
 def test_without_its_store_the_service_lets_nobody_in_and_says_503(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     at = trust.service(tmp_path)
-    Store(f"sqlite:///{tmp_path}/store.db")._engine.dispose()
+    trust.close_stores()
     for file in tmp_path.glob("store.db*"):
         file.unlink()
     (tmp_path / "store.db").mkdir()
