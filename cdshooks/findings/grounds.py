@@ -82,6 +82,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
     "specimen.haemolysis": HAEMOLYSIS,
     "specimen.haemolysis_any": HAEMOLYSIS,
     "specimen.late": LATE,
+    "specimen.potassium_high": SAMPLE,
     "specimen.recent_for_view": ("lookback_days.view_value", *SAMPLE),
     "contrast.gadolinium": GADOLINIUM,
     "contrast.low_calcium": GADOLINIUM,

@@ -80,6 +80,14 @@ def hazardous(hazards: Mapping[str, Hazard]) -> tuple[Order, ...]:
     return tuple({order.id: order for hazard in hazards.values() for order in hazard.orders}.values())
 
 
+def removable(situation: Situation, hazards: Mapping[str, Hazard]) -> tuple[Order, ...]:
+    """The hazardous orders that may be offered for removal: not an antiresorptive that only lacks its tests while calcium is high, as it may
+    be the treatment of that."""
+    if not situation.calcium.high:
+        return hazardous(hazards)
+    return hazardous({name: hazard for name, hazard in hazards.items() if name != "antiresorptive_labs"})
+
+
 def lacking_safety(chart: Chart, hazards: Mapping[str, Hazard]) -> tuple[str, ...]:
     """The safety tests of the sub-codes that hold which are not known freshly, each once."""
     wanted = dict.fromkeys(analyte for name, hazard in hazards.items() if hazard.answer is True for analyte in SUB_CODES[name].safety)

@@ -132,8 +132,8 @@ class State:
         return hazard.read_hazards(self)
 
     @cached_property
-    def hazardous_drugs(self) -> tuple[Order, ...]:
-        return hazard.hazardous(self.hazards)
+    def removable_drugs(self) -> tuple[Order, ...]:
+        return hazard.removable(self, self.hazards)
 
     @cached_property
     def hazard_lacking(self) -> tuple[str, ...]:

@@ -180,6 +180,7 @@ _ALL = (
         (*CHART, "procedures"),
     ),
     _bool("specimen.late", "potassium is high in a sample that took more than six hours from collection to receipt", ("potassium",), CHART),
+    _bool("specimen.potassium_high", "potassium is high in a suspect sample", (*SAMPLE, "potassium"), (*CHART, "procedures")),
     _bool("specimen.recent_for_view", "a suspect sample is at most 14 days old", SAMPLE, (*CHART, "procedures")),
     _bool(
         "contrast.gadolinium",
