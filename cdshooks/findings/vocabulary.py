@@ -438,7 +438,7 @@ _ALL = (
     _checklist("paired", "calcium and phosphate within 24 hours, calcium and albumin in one draw"),
     _checklist("kidney", "eGFR 60 or more (90 with low muscle mass), no CKD G3a or worse, possible CKD, acute injury, dialysis, transplant"),
     _checklist("no_confounder", "no discordance, suspect sample, shift, critical illness, pregnancy, masking drug or systemic disease"),
-    _checklist("other_labs", "PTH, magnesium and 25-OH-D in range where they are known"),
+    _checklist("other_labs", "PTH, magnesium and 25-OH-D in range where they are known; 25-OH-D known where its deficiency is on record"),
     _checklist("alp", "ALP above 30 and within its limit where it is known"),
     _checklist("no_recent_abnormal", "no calcium or phosphate out of range within a year"),
     _checklist("site", "no site or pattern that forbids reassurance"),
