@@ -123,3 +123,20 @@ def test_a_site_may_choose_to_propose_no_ionised_calcium() -> None:
 )
 def test_what_makes_adjusting_unreliable(lines: str, reason: str) -> None:
     assert reason in _low(lines).adjustment.reasons
+
+
+CITRATE = "encounter: inpatient at icu\nlabs 4 h ago: calcium 10.9 mg/dL, albumin 2.5 g/dL, ionised calcium 0.95 mmol/L{}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "high"),
+    [
+        (CITRATE.format(""), False),
+        (CITRATE.format(" preliminary"), True),
+        (CITRATE.format("\nlabs 4 h ago: ionised calcium 1.40 mmol/L"), True),
+        (CITRATE.format("").replace("ionised calcium 0.95", "ionised calcium 1.40"), True),
+    ],
+    ids=["final and low", "low, but preliminary", "low, but contradicted", "high, too"],
+)
+def test_a_low_ionised_calcium_of_the_draw_overrules_a_high_total(lines: str, high: bool) -> None:
+    assert bool(_low(lines).calcium.high) is high
