@@ -138,6 +138,7 @@ def request(observations: int = 30, conditions: int = 20, now: datetime | None =
                 "name": [{"family": "Bench", "given": ["Bea"]}],
             },
             "observations": bundle([observation(number, now) for number in range(observations)]),
+            "observations-2": empty,  # the second query for results, where the codes do not fit one URL
             "conditions": bundle([condition(number, now) for number in range(conditions)]),
             **dict.fromkeys(
                 ("procedures", "medication-requests", "medication-statements", "medication-administrations", "service-requests", "reports"), empty

@@ -197,8 +197,10 @@ def _growth() -> str:
     from cdshooks.content import load_content
     from cdshooks.prefetch import read_prefetch
     from cdshooks.request import parse_request
+    from cdshooks.server import calm_collections
 
     content = load_content()
+    calm_collections()
     templates = content.services[SERVICE].templates
 
     def seconds(observations: int) -> float:

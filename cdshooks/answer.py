@@ -35,7 +35,9 @@ def answer(request: HookRequest, prefetch: Prefetch, content: Content, now: date
 
     `every_line` evaluates also the conditions that no longer decide anything, for explanation.
     """
-    facts = read_facts(prefetch.chart, content.mappings, patient=request.patient_id, now=now, drafts=request.draft_bundles)
+    facts = read_facts(
+        prefetch.chart, content.mappings, patient=request.patient_id, now=now, drafts=request.draft_bundles, server=request.fhir_server
+    )
     findings = find(
         facts,
         content.mappings,

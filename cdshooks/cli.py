@@ -48,7 +48,8 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
         settings = load_settings(host=host, port=port, demo=demo)
         for said in unknown_settings(os.environ):
             click.echo(f"warning: {said}", err=True)
-        serve_until_stopped(settings, workers, ready=lambda: _greet(settings))
+        greeting = _greeting(settings)  # made before the start: what is wrong with the sample patients must stop it
+        serve_until_stopped(settings, workers, ready=lambda: click.echo(greeting))
 
 
 @contextmanager
@@ -67,31 +68,26 @@ def _fail(error: Exception, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _greet(settings: Settings) -> None:
+def _greeting(settings: Settings) -> str:
     url = settings.public_url
-    click.echo(f"CDS Hooks discovery: {url}/cds-services")
+    lines = [f"CDS Hooks discovery: {url}/cds-services"]
     if settings.auth == "jwt":
-        click.echo(
-            "Every hook call is answered 401: CDSHOOKS_AUTH is 'jwt', and checking the clients' JWTs is not part of this version.\n"
-            "To try the service on this machine: cdshooks serve --demo\n"
-            "To serve without authentication, protected by something else: CDSHOOKS_AUTH=none "
-            "(beyond loopback also CDSHOOKS_AUTH_NONE_ANYWHERE=yes)",
-        )
+        lines += [
+            "Every hook call is answered 401: CDSHOOKS_AUTH is 'jwt', and checking the clients' JWTs is not part of this version.",
+            "To try the service on this machine: cdshooks serve --demo",
+            "To serve without authentication, protected by something else: CDSHOOKS_AUTH=none (beyond loopback also CDSHOOKS_AUTH_NONE_ANYWHERE=yes)",
+        ]
     if settings.demo:
-        click.echo(f"Sample requests: {url}/demo/requests\nTry one:\n  {_sample_call(url)}")
+        lines += [f"Sample requests: {url}/demo/requests", "Try one:", f"  {_sample_call(url)}"]
+    return "\n".join(lines)
 
 
 def _sample_call(url: str) -> str:
-    sample = f"{url}/demo/requests/{_sample_name()}.json"
+    """Try the first sample patient: the one whose request belongs to `SAMPLE_SERVICE`."""
+    from .demo import entries
+
+    sample = f"{url}/demo/requests/{next(iter(entries()))}.json"
     return f"curl -s {sample} | curl -s -H 'Content-Type: application/json' --data-binary @- {url}/cds-services/{SAMPLE_SERVICE}"
-
-
-def _sample_name() -> str:
-    """The first sample patient: the one whose request belongs to `SAMPLE_SERVICE`."""
-    from .content import FOLDER
-    from .pitfalls.loading import read_toml
-
-    return next(iter(read_toml(FOLDER / "demo.toml", "content/demo.toml", [])))
 
 
 SITE = click.option(
@@ -109,7 +105,8 @@ def _content(site: Path | None, *, codes_only: bool = False) -> Content:
 @main.command()
 @SITE
 def check(site: Path | None) -> None:
-    """Check all content, base and overlay: schema, named checks, vignettes. Tells every fault in one run."""
+    """Check all content, base and overlay: schema, named checks, vignettes, sample patients. Tells every fault in one run."""
+    from . import demo as samples
     from .content import faults_of_versions
     from .judging import judge
 
@@ -125,6 +122,10 @@ def check(site: Path | None) -> None:
         for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes")
         for fault in verdict.faults
     ]
+    try:
+        faults += [str(fault) for fault in samples.judge(judged)]
+    except ContentError as error:
+        faults += [str(fault) for fault in error.faults]
     if faults:
         _tell_faults(faults)
     vignettes = sum(len(pitfall.vignettes) for pitfall in content.pitfalls)
@@ -293,13 +294,12 @@ def load(fhir: str, wait: int) -> None:
 
     with _faults_told():
         content = _content(None)
-    if not samples.wait_for(fhir, wait):
-        _fail(ServeError(f"no FHIR server answers at {fhir}"), 1)
-    now = datetime.now(UTC)
-    refused = []
-    for sample, said in _with_progress(samples.load(content, now, fhir), len(samples.samples(content, now)), "patients"):
-        if said:
-            refused.append(f"{sample.name}: {said}")
+        count = len(samples.entries())
+    if reason := samples.why_not_usable(fhir, wait):
+        _fail(ServeError(reason), 1)
+    with _faults_told():
+        said = list(_with_progress(samples.load(content, datetime.now(UTC), fhir), count, "patients"))
+    refused = [f"{sample.name}: {what}" for sample, what in said if what]
     if refused:
         _tell_faults(refused)
-    click.echo(f"sample patients loaded into {fhir}")
+    click.echo(f"{count} sample patients loaded into {fhir}")

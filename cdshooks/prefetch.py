@@ -194,7 +194,7 @@ def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefet
     missing = {}
     for key in REQUIRED:
         value = values.get(key, _Value("absent"))
-        if value.state in ("present", "incomplete") and not _speaks_of(request.patient_id, value.bundle, request.prefetch[key]):
+        if value.state in ("present", "incomplete") and not _speaks_of(request, value.bundle, request.prefetch[key]):
             value = _Value("absent", ("none of its resources is about this patient",))
         if value.state in ("absent", "unavailable"):
             missing[key] = value
@@ -281,14 +281,16 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield str(issue.get("severity")), " ".join(text.split())[:SAYS_LIMIT]
 
 
-def _speaks_of(patient_id: str, bundle: WholeBundle | None, raw: Raw) -> bool:
-    """Whether any reference in these resources names the patient. Which resource it stands in is for the readers to judge."""
-    usual = f"Patient/{patient_id}"
+def _speaks_of(request: HookRequest, bundle: WholeBundle | None, raw: Raw) -> bool:
+    """Whether any reference in these resources names the patient: on the server of the request, where that is given. Which resource it
+    stands in is for the readers to judge."""
+    usual = f"Patient/{request.patient_id}"
     subjects = (getattr(entry.resource, "subject", None) for entry in (bundle.entry if bundle else None) or ())
     if any(subject.reference == usual for subject in subjects if subject is not None):
         return True  # which spares searching all the text
-    found = re.search(rb"(?:Patient\\?/|urn:uuid:)" + re.escape(patient_id).encode() + rb"(?![A-Za-z0-9.\-_])", bytes(raw))
-    return found is not None
+    base = f'(?:"|{re.escape(request.fhir_server)}/)' if request.fhir_server else ""
+    pattern = f"(?:{base}Patient/|urn:uuid:){re.escape(request.patient_id)}(?![A-Za-z0-9.\\-_])"
+    return re.search(pattern.replace("/", r"\\?/").encode(), bytes(raw)) is not None
 
 
 def _issues(key: str, value: _Value) -> Iterator[Issue]:

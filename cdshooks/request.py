@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
+
+from fhir_mappings import wire
 
 from .errors import Issue, RequestError
 
@@ -68,10 +70,11 @@ def parse_request(raw: bytes, service: str, hook: str) -> HookRequest:
     Raises RequestError with every fault of the request.
     """
     try:
-        return _read(raw, service, hook)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _RepeatedMember):
-        # Only now is it worth the time to find out what is wrong.
-        raise RequestError(explain_faults(raw, hook)) from None
+        if _each_member_once(raw):
+            return _read(raw, service, hook)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # only now is it worth the time to find out what is wrong
+    raise RequestError(explain_faults(raw, hook))
 
 
 # The happy path: msgspec alone. Null and absent are one thing here; what must be there has no default.
@@ -88,21 +91,30 @@ class _Authorization(msgspec.Struct):
     subject: _Text
 
 
-class _Envelope(msgspec.Struct):
-    hook: str
-    hookInstance: _Text
-    fhirServer: Annotated[str, Meta(pattern=URL)] | None = None
-    fhirAuthorization: _Authorization | None = None
-
-
 class _Context(msgspec.Struct):
     userId: _Text
     patientId: _Id
     encounterId: _Id | None = None
 
 
-class _SelectContext(_Context, kw_only=True):
+class _SignContext(_Context, kw_only=True):
+    draftOrders: Raw
+
+
+class _SelectContext(_SignContext, kw_only=True):
     selections: Annotated[tuple[_Text, ...], Meta(min_length=1)]
+
+
+ContextT = TypeVar("ContextT", bound=_Context)
+
+
+class _Call(msgspec.Struct, Generic[ContextT]):
+    hook: str
+    hookInstance: _Text
+    context: ContextT
+    prefetch: dict[str, Raw] | None = None
+    fhirServer: Annotated[str, Meta(pattern=URL)] | None = None
+    fhirAuthorization: _Authorization | None = None
 
 
 class _Bundle(msgspec.Struct):
@@ -119,42 +131,36 @@ class _Entry(msgspec.Struct):
     resource: _Draft
 
 
-Members = dict[str, Raw]
-_members = msgspec.json.Decoder(Members)
-_key = msgspec.json.Decoder(str)
-_encode = msgspec.json.Encoder().encode
-_envelope = msgspec.json.Decoder(_Envelope)
-_contexts = {hook: msgspec.json.Decoder(_SelectContext if hook == "order-select" else _Context) for hook in HOOKS}
+_call: dict[str, msgspec.json.Decoder[_Call[Any]]] = {
+    "patient-view": msgspec.json.Decoder(_Call[_Context]),
+    "order-select": msgspec.json.Decoder(_Call[_SelectContext]),
+    "order-sign": msgspec.json.Decoder(_Call[_SignContext]),
+}
 _bundle = msgspec.json.Decoder(_Bundle)
 _entry = msgspec.json.Decoder(_Entry)
-_NULL, _ABSENT = Raw(b"null"), Raw(b"")
 
 
 def _read(raw: bytes, service: str, hook: str) -> HookRequest:
-    if not raw.isascii():
-        raw.decode()  # msgspec looks only at the strings that it reads
-    members, context_members, prefetch = _apart(raw)
-    envelope = _envelope.decode(_encode({key: members[key] for key in _Envelope.__struct_fields__ if key in members}))
-    if envelope.hook != hook or (envelope.fhirAuthorization and not envelope.fhirServer):
+    call: _Call[Any] = _call[hook].decode(raw)
+    if call.hook != hook or (call.fhirAuthorization and not call.fhirServer):
         raise msgspec.ValidationError
-    decoder = _contexts[hook]
-    context = decoder.decode(_encode({key: value for key, value in context_members.items() if key != "draftOrders"}))
-    drafts = None if hook == "patient-view" else context_members.get("draftOrders", _NULL)
+    context = call.context
+    drafts = context.draftOrders if isinstance(context, _SignContext) else None
     placed = frozenset[str]() if drafts is None else _draft_ids(drafts)
     selections = context.selections if isinstance(context, _SelectContext) else ()
     return HookRequest(
         service=service,
         hook=hook,
-        hook_instance=envelope.hookInstance,
+        hook_instance=call.hookInstance,
         patient_id=context.patientId,
         user_id=context.userId,
         encounter_id=context.encounterId or "",
         selections=tuple(selection for selection in selections if selection in placed),
         drafts=drafts,
-        prefetch=prefetch,
-        fhir_server=(envelope.fhirServer or "").removesuffix("/"),
-        has_token=envelope.fhirAuthorization is not None,
-        warnings=tuple(_warnings(envelope, context, hook, selections, placed)),
+        prefetch=call.prefetch or {},
+        fhir_server=(call.fhirServer or "").removesuffix("/"),
+        has_token=call.fhirAuthorization is not None,
+        warnings=tuple(_warnings(call, selections, placed)),
     )
 
 
@@ -171,87 +177,48 @@ def _draft_id(entry: Raw) -> str:
     return f"{draft.resourceType}/{draft.id}"
 
 
-def _warnings(envelope: _Envelope, context: _Context, hook: str, selections: tuple[str, ...], placed: frozenset[str]) -> Iterator[str]:
-    if not UUID.fullmatch(envelope.hookInstance):
+def _warnings(call: _Call[Any], selections: tuple[str, ...], placed: frozenset[str]) -> Iterator[str]:
+    if not UUID.fullmatch(call.hookInstance):
         yield "hookInstance is not a UUID"
-    if context.userId.partition("/")[0] not in USER_TYPES[hook] or "/" not in context.userId:
-        yield f"context.userId is not a reference to {' or '.join(USER_TYPES[hook])}"
-    if envelope.fhirAuthorization and isinstance(envelope.fhirAuthorization.expires_in, str):
+    user = call.context.userId
+    if user.partition("/")[0] not in USER_TYPES[call.hook] or "/" not in user:
+        yield f"context.userId is not a reference to {' or '.join(USER_TYPES[call.hook])}"
+    if call.fhirAuthorization and isinstance(call.fhirAuthorization.expires_in, str):
         yield "fhirAuthorization.expires_in is a string"
     astray = sum(selection not in placed for selection in selections)
     if astray:
         yield f"{astray} of {len(selections)} context.selections point at no draft order"
 
 
-# Members named twice. JSON parsers keep one of the two silently; which patient an answer is about must not depend on the parser.
+# Members named twice. JSON parsers keep one of the two silently; which patient, value or list an answer rests on must not depend on the parser.
+
+_anything = msgspec.json.Decoder(float_hook=Raw).decode  # the number's own text: no number is out of range
+_encode = msgspec.json.Encoder().encode
+ESCAPED_QUOTE = rb"\u0022"
 
 
-class _RepeatedMember(Exception):
-    """An object of the envelope names a member twice."""
+def _each_member_once(raw: bytes) -> bool:
+    """Whether no object of `raw`, however deep, names a member twice. Raises what msgspec raises if it is not JSON in UTF-8.
 
-
-_MEMBER = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
-_END = re.compile(rb"\s*(?:\{\s*)?\}\s*$")
-
-
-class _Usual(msgspec.Struct):
-    """A call as most clients write it: taken apart in one pass over the bytes."""
-
-    hook: Raw
-    hookInstance: Raw
-    context: Members
-    prefetch: Members
-    fhirServer: Raw = _ABSENT
-    fhirAuthorization: Raw = _ABSENT
-
-
-_usual = msgspec.json.Decoder(_Usual)
-
-
-def _apart(raw: bytes) -> tuple[Members, Members, Members]:
-    """The members of a call, of its context and of its prefetch, undecoded; refuses any that is named twice."""
-    try:
-        usual = _usual.decode(raw)
-    except msgspec.ValidationError:
-        return _apart_step_by_step(raw)
-    texts = {name: value for name in _Envelope.__struct_fields__ if len(value := getattr(usual, name))}
-    room = len(raw) - _shortest(texts)
-    for name, members in (("context", usual.context), ("prefetch", usual.prefetch)):
-        room -= len(name) + 4 + _shortest(members)
-    return _apart_step_by_step(raw) if room else (texts, usual.context, usual.prefetch)
-
-
-def _apart_step_by_step(raw: bytes) -> tuple[Members, Members, Members]:
-    members = _object(raw)
-    prefetch = members.get("prefetch", _NULL)
-    return members, _object(members.get("context", _NULL)), {} if prefetch == _NULL else _object(prefetch)
-
-
-def _shortest(members: Members) -> int:
-    """How long an object is if it is written without blanks and escapes: then each member once leaves no room for another."""
-    return 1 + sum(len(key) + 4 + len(value) for key, value in members.items())
-
-
-def _object(raw: bytes | Raw) -> Members:
-    """The members of a JSON object, undecoded; refuses one that names a member twice.
-
-    The values are not parsed again for this: their lengths are known, so it steps from key to key. A member named twice leaves one value
-    of another length, or a key seen before.
+    A decoder drops a member that is named again, so what is written again afterwards lacks the quotes of its name. Nothing else changes the number
+    of quotes: every string is written with its two and with each quote in it as `\\"`, unless that came as a `\\u` escape.
     """
-    members = _members.decode(raw)
-    if len(raw) == _shortest(members):
-        return members
-    text, at, seen = bytes(raw), 0, set()
-    for _ in members:
-        match = _MEMBER.match(text, at)
-        key = _key.decode(match[1]) if match else None
-        if match is None or key is None or key in seen or key not in members:
-            raise _RepeatedMember
-        seen.add(key)
-        at = match.end() + len(members[key])
-    if not _END.match(text, at):
-        raise _RepeatedMember
-    return members
+    try:
+        again = _encode(_anything(raw))
+    except msgspec.ValidationError:  # a whole number of thousands of digits
+        return not _repetitions(raw)
+    if again == raw:  # as nearly always when a client writes no blanks
+        return True
+    if ESCAPED_QUOTE in raw:
+        return not _repetitions(raw)
+    return again.count(b'"') == raw.count(b'"')
+
+
+def _repetitions(raw: bytes) -> list[_Marked]:
+    """The objects that name a member twice, found the long way."""
+    found: list[_Marked] = []
+    _document(raw, found)
+    return found
 
 
 # The error path: the same shape as JSON Schema (2020-12), which can name every fault of a request in one go.
@@ -266,18 +233,34 @@ def explain_faults(raw: bytes, hook: str) -> list[Issue]:
 
 
 def _explain(raw: bytes, hook: str) -> list[Issue]:
+    repeating: list[_Marked] = []
     try:
-        document = json.loads(raw.decode(), object_pairs_hook=_marked, parse_constant=_refuse_constant, parse_int=_whole_number)
+        document = _document(raw, repeating)
     except UnicodeDecodeError as error:
         return [Issue("structure", f"the body is not UTF-8 (byte {error.start})")]
     except json.JSONDecodeError as error:
         return [Issue("structure", f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})")]
     except _Constant as error:
         return [Issue("structure", f"the body is not JSON: {error} is no JSON number")]
-    if not isinstance(document, _Marked):
+    if not isinstance(document, dict):
         return [Issue("structure", f"the body must be a JSON object, not {_kind(document)}")]
-    issues = [*_repeated(document), *_shape_faults(document, hook)]
+    issues = [*(islice(_repeated(document), MOST_FAULTS) if repeating else ()), *_shape_faults(document, hook)]
     return issues or [Issue("structure", "the body holds text or numbers that cannot be represented")]
+
+
+def _document(raw: bytes, repeating: list[_Marked]) -> Any:
+    """Any JSON; the first objects of it that name a member twice are added to `repeating`."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        once = dict(pairs)
+        if len(once) == len(pairs) or len(repeating) == MOST_FAULTS:
+            return once
+        marked = _Marked(once)
+        marked.repeated = tuple(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)[:MOST_FAULTS]
+        repeating.append(marked)
+        return marked
+
+    return json.loads(raw.decode(), object_pairs_hook=members, parse_constant=_refuse_constant, parse_int=_whole_number)
 
 
 class _Constant(ValueError):
@@ -299,25 +282,35 @@ class _Marked(dict[str, Any]):
     repeated: tuple[str, ...] = ()
 
 
-def _marked(pairs: list[tuple[str, Any]]) -> _Marked:
-    marked = _Marked(pairs)
-    if len(marked) < len(pairs):
-        counted = Counter(name for name, _ in pairs)
-        marked.repeated = tuple(name for name, count in counted.items() if count > 1)[:MOST_FAULTS]
-    return marked
+# What may be repeated to a client: the names of elements, and of what we asked for. A name of its own making might hold anything.
+PREFETCH_KEY = re.compile(
+    "(patient|observations|conditions|procedures|medication-(requests|statements|administrations)|service-requests|reports|encounter|user-role)(-[0-9]+)?"
+)
+NAMES = frozenset(
+    {"hook", "hookInstance", "fhirServer", "fhirAuthorization", "access_token", "token_type", "expires_in", "scope", "subject", "patient"}
+    | {"context", "userId", "patientId", "encounterId", "selections", "draftOrders", "prefetch", "extension"}
+    | {"resourceType", "category", "meta", "note", "name", "identifier", "search", "url", "valueInteger", "valueBoolean"}
+).union(*(kind.__struct_encode_fields__ for kind in vars(wire).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)))
 
 
-def _repeated(document: _Marked) -> Iterator[Issue]:
-    """Members named twice in the envelope itself; inside FHIR resources the reader judges."""
-    for path, value in (("", document), ("context", document.get("context")), ("prefetch", document.get("prefetch"))):
+def _repeated(value: Any, place: str = "", exact: bool = True) -> Iterator[Issue]:
+    """The members that are named twice in `value`. One whose name or place is not known is told by the nearest place that is, not `exact` then."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, (dict, list)):
+                yield from _repeated(item, f"{place}[{index}]" if exact else place, exact)
+    elif isinstance(value, dict):
         for name in value.repeated if isinstance(value, _Marked) else ():
-            expression = _known(f"{path}.{name}".strip("."), path)
-            yield Issue("structure", f"{expression} names a member twice" if expression == path else f"{expression} is given twice", expression)
+            expression, known = _under(place, exact, name)
+            yield Issue("structure", f"{expression} is given twice" if known else f"{expression or 'the body'} names a member twice", expression)
+        for name, member in value.items():
+            if isinstance(member, (dict, list)):
+                yield from _repeated(member, *_under(place, exact, name))
 
 
-def _known(expression: str, otherwise: str) -> str:
-    """The expression if it is one that we know; a name of the client's own is not repeated to it."""
-    return expression if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}", expression) else otherwise
+def _under(place: str, exact: bool, name: str) -> tuple[str, bool]:
+    known = exact and (PREFETCH_KEY.fullmatch(name) if place == "prefetch" else name in NAMES)
+    return (f"{place}.{name}".lstrip("."), True) if known else (place, False)
 
 
 def _shape_faults(document: dict[str, Any], hook: str) -> list[Issue]:

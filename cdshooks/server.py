@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import resource
 import socket
 import threading
 import time
@@ -15,7 +16,8 @@ from functools import cache, partial
 from typing import Any
 
 from flask import Flask
-from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -23,8 +25,12 @@ from .app import content_of, create_app
 from .content import Content
 from .errors import ServeError
 from .settings import Settings
+from .web.gateway import Gateway
 
 STOP_SECONDS = 20  # what a worker gets to finish the call in its hands
+HEAD_SECONDS = 10  # for the head of a request, and between two calls on one connection
+CONNECTIONS = 4096  # of one worker; more wait to be accepted
+SPARE_FILES = 100  # what a process opens besides
 PROBE_SECONDS = 0.02
 
 
@@ -34,10 +40,15 @@ def application(settings: Settings) -> Flask:
     content = content_of(settings)
     _log_events()
     app = create_app(settings, content, demo_requests=_samples(content) if settings.demo else None)
+    calm_collections()
+    return app
+
+
+def calm_collections() -> None:
+    """Have garbage collected seldom, and content never looked at again."""
     gc.collect()
     gc.set_threshold(50_000, 20, 20)  # a call makes thousands of short-lived values, and hardly a cycle
-    gc.freeze()  # content never dies: no collection need look at it again, and forked workers keep sharing its memory
-    return app
+    gc.freeze()  # content never dies: forked workers keep sharing its memory
 
 
 def _samples(content: Content) -> Callable[[datetime], Mapping[str, Mapping[str, Any]]]:
@@ -65,22 +76,41 @@ def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
     """
     address = _usable_address(settings.host, settings.port)
     application(settings)
+    connections = _connections()
     server = Server(
         "cdshooks",
         address=address,
         port=settings.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
         http=HTTPModes.http1,
-        # One call at a time in each worker: the work is all computing, and Python threads would only take turns at it.
-        blocking_threads=1,
         runtime_mode=RuntimeModes.st,
+        loop=Loops.asyncio,
+        backlog=connections,
+        backpressure=connections,
+        http1_settings=HTTP1Settings(header_read_timeout=1000 * HEAD_SECONDS),
         websockets=False,
         log_level=LogLevels.warning,
         workers_kill_timeout=STOP_SECONDS,
     )
     threading.Thread(target=_announce, args=(server, address, settings.port, ready), daemon=True).start()
-    server.serve(target_loader=partial(application, settings), wrap_loader=False)
+    server.serve(target_loader=partial(_gateway, settings), wrap_loader=False)  # type: ignore[arg-type]  # RSGI takes objects, too
+
+
+def _gateway(settings: Settings) -> Gateway:
+    app = application(settings)
+    app.config["MAX_CONTENT_LENGTH"] = None  # the gateway keeps to the limit; Flask would copy each body three times to count it again
+    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
+
+
+def _connections() -> int:
+    """How many connections a worker may hold open. A process that runs out of files could accept none, not even a health check's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(wanted - SPARE_FILES, 1)
 
 
 def _usable_address(host: str, port: int) -> str:

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     site: Path | None = Field(None, description="the path of a folder that exists")
     cors_origins: Listed = Field((), description="'*', or origins such as https://ehr.example.org, separated by commas")
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1, description="a whole number of bytes, 1 or more")
+    body_seconds: float = Field(15, gt=0, le=3600, description="a number of seconds, more than 0 and at most 3600")
     budget_ms: int = Field(2000, ge=1, description="a whole number of milliseconds, 1 or more")
     patient_key: SecretStr | None = Field(None, description="a text")
     workbench_token: SecretStr | None = Field(None, description="a text")

@@ -6,7 +6,7 @@ from .errors import ContentError, Fault, MappingError
 from .facts import REASONS, Dose, Draw, Exposure, Facts, History, Lab, Limits, Moment, Order, Patient, Problem, Report, paired
 from .loading import load_mappings
 from .mappings import Mappings, Row
-from .ranges import years_between
+from .ranges import adult_limits, years_between
 from .readers import read_facts
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Problem",
     "Report",
     "Row",
+    "adult_limits",
     "load_mappings",
     "paired",
     "read_facts",

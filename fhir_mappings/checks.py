@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 
@@ -22,7 +22,8 @@ COMPONENTS = {
     "phosphate": r"^Phosphate ",
     "albumin": r"^(Albumin|Microalbumin) ",
     "creatinine": r"^Creatinine ",
-    "egfr": r"^Glomerular filtration rate",
+    "egfr": r"^Glomerular filtration rate((?!black).)*$",
+    "egfr_race_specific": r"^Glomerular filtration rate.* black population",
     "egfr_cystatin": r"^Glomerular filtration rate.*[Cc]ystatin",
     "magnesium": r"^Magnesium ",
     "alp": r"^Alkaline phosphatase \[",
@@ -36,13 +37,85 @@ COMPONENTS = {
     "vitamin_d_25oh": r"^25-[Hh]ydroxyvitamin D",
     "vitamin_d_125oh": r"^(1,25-Dihydroxyvitamin D|Calcitriol) ",
     "ph": r"^pH of ",
-    "total_protein": r"^Protein \[",
-    "triglycerides": r"^Triglyceride \[",
-    "bilirubin": r"^Bilirubin\.total \[",
+    "alp_bone": r"^Alkaline phosphatase\.bone ",
+    "ana": r"^Nuclear Ab ",
+    "anion_gap": r"^Anion [Gg]ap",
+    "base_excess": r"[Bb]ase [Ee]xcess",
+    "beta_hydroxybutyrate": r"^Beta hydroxybutyrate ",
+    "bicarbonate": r"^(Bicarbonate|Carbon dioxide, total) ",
+    "bilirubin": r"^Bilirubin\.total ",
+    "body_height": r"^Body height",
+    "body_weight": r"[Bb]ody weight",
+    "ca_p_product": r"^Calcium-phosphorus product",
+    "calcitonin": r"^Calcitonin ",
+    "centromere_antibody": r"^Centromere ",
+    "chloride": r"^Chloride ",
+    "ck": r"^Creatine kinase ",
+    "cmv_culture": r"^Cytomegalovirus .*culture",
+    "cmv_pcr": r"^Cytomegalovirus DNA ",
+    "cmv_serology": r"^Cytomegalovirus Ig[GM] ",
+    "ctx": r"C-telopeptide ",
+    "ferritin": r"^Ferritin ",
+    "fgf23": r"^Fibroblast growth factor 23",
+    "free_t4": r"^Thyroxine \(T4\) free ",
+    "gestational_age": r"^Gestational age",
+    "glucose": r"^Glucose ",
+    "icterus_index": r"^Icteric Index ",
+    "icterus_presence": r"^Sample icteric ",
+    "lactate": r"^Lactate \[",
+    "lipaemia_index": r"^Lipemic Index ",
+    "lipaemia_presence": r"^Sample lipemic ",
+    "ntx": r"N-telopeptide ",
+    "osteocalcin": r"^Osteocalcin ",
+    "p1np": r"^Procollagen Peptide\.1 N-term ",
+    "pregnancy_status": r"^Pregnancy status",
+    "procollagen_1": r"^Procollagen type I ",
+    "pthrp": r"^Parathyrin related protein ",
+    "scl70_antibody": r"^SCL-70 ",
+    "sodium": r"^Sodium ",
+    "total_protein": r"^Protein ",
+    "triglycerides": r"^Triglyceride ",
+    "tsh": r"^Thyrotropin ",
+    "urate": r"^Urate ",
+    "urea": r"^Urea \[",
+    "urea_nitrogen": r"^Urea nitrogen ",
+    "urine_calcium_creatinine": r"^Calcium/Creatinine ",
+    "urine_phosphate": r"^Phosphate ",
+    "urine_phosphate_creatinine": r"^Phosphate/Creatinine ",
+    "vitamin_d_metabolites": r"^Vitamin D\+Metabolites ",
 }
-OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
+# A weight after dialysis is no specimen.
+OTHER_SPECIMEN = re.compile(r"[Uu]rine| Ur-|[Bb]ody fluid|[Dd]ialysis fluid|(?<!Measured --)post dialysis|Cord blood|Red Blood Cells|/Calcium\.total")
 UNIT_PROPERTY = {"mass": re.compile(r"^[munp]?g/"), "molar": re.compile(r"mol/|eq/"), "activity": re.compile(r"^(U|\[IU\]|[un]?kat)/")}
 
+USES = ("use", "exclude", "residual", "provisional")
+USES_OF: Mapping[str, tuple[str, ...]] = {
+    "analyte": ("use", "exclude", "provisional"),
+    "history": ("use", "exclude", "residual", "provisional"),
+    **dict.fromkeys(("order", "medication", "site", "context"), ("use", "provisional")),
+}
+REGIONS = ("leg", "upper_limb", "head_neck", "trunk", "intracranial", "periarticular", "vascular", "visceral", "eye", "any")
+# The attributes of each kind of row: None for a bare word, else the values after the colon; () where other checks know them.
+ATTRIBUTES_OF: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "analyte": {
+        "property": ("mass", "molar", "either", "activity", "other"),
+        "not": (),
+        "member": (),
+        **dict.fromkeys(("blood", "calculated", "ckd-epi-2021", "partial")),
+    },
+    "history": {"not": ()},
+    "order": {
+        "region": REGIONS,
+        "modality": ("ct", "dxa", "mr", "nm", "us", "xr"),
+        "contrast": ("any", "w", "wo", "wo_w"),
+        "member": (),
+        "exam": (),
+        "genetics": None,
+    },
+    "medication": {"order": (), "maybe-binder": None},
+    "site": {"region": REGIONS},
+}
+NEEDED = {"panel": "member", "medication": "order", "site": "region"}
 # Imaging whose pitfalls depend on what exactly is imaged: what the LOINC name of an order says for each exam.
 EXAMS = {
     "dxa-spine": r"^DXA Lumbar spine",
@@ -100,7 +173,7 @@ def mod10_holds(code: str) -> bool:
 
 def check_digit(row: Row) -> Iterator[str]:
     """The code's own check digit."""
-    if row.system == LOINC and not mod10_holds(row.code):
+    if row.system == LOINC and not row.code.startswith("LA") and not mod10_holds(row.code):  # answers (LA) have another check
         yield f"LOINC code {row.code!r} fails its check digit"
     if row.system == SNOMED and not verhoeff_holds(row.code):
         yield f"SNOMED CT code {row.code!r} fails its check digit"
@@ -110,6 +183,9 @@ def code_shape(row: Row) -> Iterator[str]:
     """The shape of codes that have no check digit."""
     if row.system in (ICD10, ICD10CM) and not re.fullmatch(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?|[A-Z]\d{2}-[A-Z]\d{2}", row.code):
         yield f"{row.code!r} is no ICD-10 code or range"
+    first, _, last = row.code.partition("-")
+    if row.system in (ICD10, ICD10CM) and last and (first[0] != last[0] or first >= last):
+        yield f"the range {row.code!r} does not ascend within one letter: write one for each letter"
     if row.system == RXNORM and not (row.code.isascii() and row.code.isdigit()):
         yield f"{row.code!r} is no RxNorm identifier"
 
@@ -137,6 +213,32 @@ def name_fits_analyte(row: Row) -> Iterator[str]:
         yield f"the name says {said}, the row says property:{written or '(nothing)'}"
 
 
+def use_fits_kind(row: Row) -> Iterator[str]:
+    """A use that means something for this kind of row."""
+    if row.kind in USES_OF and row.use in USES and row.use not in USES_OF[row.kind]:
+        yield f"use {row.use!r} means nothing for {row.kind}; it may be {', '.join(USES_OF[row.kind])}"
+    if row.kind == "analyte" and row.use == "use" and any(attribute.startswith("not:") for attribute in row.attributes):
+        yield "an attribute not: is for exclusions: use must be 'exclude'"
+
+
+def attributes_are_known(row: Row) -> Iterator[str]:
+    """Attributes that are read for this kind of row, with values that are known; and those that it cannot do without."""
+    if row.kind not in USES_OF:
+        return
+    known = ATTRIBUTES_OF.get(row.kind, {})
+    heads = set()
+    for attribute in sorted(row.attributes):
+        head, colon, value = attribute.partition(":")
+        heads.add(head)
+        if head not in known or bool(colon) != (known[head] is not None):
+            yield f"attribute {attribute!r} is none of {row.kind}: {', '.join(sorted(known)) or 'it has none'}"
+        elif (values := known[head]) and value not in values:
+            yield f"attribute {attribute!r}: {value!r} is none of {', '.join(values)}"
+    needed = NEEDED.get("panel" if row.concept == "panel" else row.kind)
+    if needed and needed not in heads:
+        yield f"attribute {needed}: is missing"
+
+
 def name_fits_exam(row: Row) -> Iterator[str]:
     """The exam of an imaging order is one that is known, and for LOINC the one that its name says."""
     exams = {a.removeprefix("exam:") for a in row.attributes if a.startswith("exam:")}
@@ -148,7 +250,15 @@ def name_fits_exam(row: Row) -> Iterator[str]:
     yield from (f"the name {row.display!r} is of exam {exam!r}, the row does not say exam:{exam}" for exam in sorted(said - exams))
 
 
-ROW_CHECKS: tuple[Callable[[Row], Iterator[str]], ...] = (check_digit, code_shape, text_and_source, name_fits_analyte, name_fits_exam)
+ROW_CHECKS: tuple[Callable[[Row], Iterator[str]], ...] = (
+    check_digit,
+    code_shape,
+    text_and_source,
+    name_fits_analyte,
+    name_fits_exam,
+    use_fits_kind,
+    attributes_are_known,
+)
 
 
 def claimed_twice(rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:

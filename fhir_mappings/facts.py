@@ -18,7 +18,7 @@ class Moment(Struct, frozen=True, gc=False):
     """When something was true, as exactly as the resource says it: a dateTime of FHIR may be a year, a month, a day or an instant.
 
     `at` and `until` are the earliest and the latest instant it can mean, both in UTC. `exact` is true only for an instant with a time
-    zone that states when the specimen was taken; only exact moments may be paired. `hour` is the hour of day as it was sent, or None.
+    zone that states when the specimen was taken; only exact moments may be paired. `hour` is the hour of day as it was sent with an offset.
     """
 
     at: datetime
@@ -32,8 +32,9 @@ class Limits(Struct, frozen=True, gc=False):
 
     `source` is "reported" (came with the value), "reported-adult" (a child's value came with the adults' range: then the limits are those of
     the child's band where there is one), or "adult", "child", "pregnancy" (the catalog's fallback bands).
-    `low`/`high` are the narrower choice, for reassurance; `wide_low`/`wide_high` the wider one, for danger (they differ only where the
-    Observation carried several equally fitting ranges).
+    `low`/`high` are the narrower choice, for reassurance; `wide_low`/`wide_high` the wider one, for danger. They differ where several ranges
+    fit equally well, where it is not clear whom a range is for, and where a range has one side only: that proves nothing, and the side it
+    lacks is the band's.
     """
 
     low: Decimal | None
@@ -49,7 +50,7 @@ class Lab(Struct, frozen=True, gc=False):
     `value` is exact, in the canonical unit of the analyte (catalog/analytes); with a `comparator` it is a bound, never a value to
     compute with. `shown` is value and unit as they were sent, for print. `final` is false for preliminary and registered results.
     `limits` is None where no reference range applies (NO_RANGE). `flags` are the HL7 interpretation codes as sent (H, L, HH, N, ...).
-    `specimen` is the specimen's reference, for pairing, and `hours_to_receipt` how long it was on its way from collection to the laboratory,
+    `specimen` names the specimen in one spelling, for pairing, and `hours_to_receipt` how long it was on its way from collection to the laboratory,
     where the Specimen came and says both. `code` is the code that was mapped, as `system|code`, `attributes`
     what the catalog remarks on it (blood, ckd-epi-2021, computed). `conflicting` is true when another final result of the same moment
     contradicts it: no reassurance, and a danger only as an unverified one.
@@ -222,6 +223,9 @@ REASONS: Mapping[str, str] = {
     "status": "the status excludes it from use",
     "excluded": "the code names another specimen or another quantity (urine, fluid, dialysate, ratio)",
     "no-value": "no value was sent",
+    "withdrawn": "a correction took the value away",
+    "answer-unknown": "the coded answer is not known",
+    "specimen-conflict": "the specimen is not the one that the code measures",
     "value-type": "the value is not a number with a unit",
     "data-absent": "the sender says the value is absent",
     "unit-missing": "the value has no unit",
@@ -236,7 +240,7 @@ REASONS: Mapping[str, str] = {
     "discarded-range": "the reference range cannot be used",
     "unknown-drug": "the drug's code is not known: it cannot be excluded that it hides an abnormality",
     "residual-code": "a residual code decides nothing by itself",
-    "incomplete-bundle": "the Bundle has a next page or an error entry: it is not complete",
+    "incomplete-bundle": "the Bundle has a next page, an error, or an entry without a resource: it is not complete",
     "too-deep": "nested deeper than is read",
 }
 
@@ -256,12 +260,12 @@ class Facts(Struct, frozen=True, gc=False):
     encounter: Encounter | None = None
     specialties: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
-    passed_over: tuple[tuple[str, str, str], ...] = ()  # (resourceType, system, code) of every coding that is not mapped
+    passed_over: tuple[tuple[str, str, str], ...] = ()  # (resourceType, system, code) of every coding that is not mapped or not read
     fhir_version: str = ""  # "R4", "STU3", "DSTU2", "R5" as told from shapes; "" when nothing told
 
     @property
     def unmapped(self) -> Mapping[tuple[str, str, str], int]:
-        """How often each (resourceType, system, code) came that is not mapped."""
+        """How often each (resourceType, system, code) came that is not mapped, or whose value is not read; words alone count as no code."""
         return Counter(self.passed_over)
 
 

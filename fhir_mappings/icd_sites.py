@@ -1,6 +1,8 @@
-"""Body regions that ICD-10-CM codes carry in themselves: the site character of M61, and the chapter blocks of injuries and burns."""
+"""Body regions that ICD-10 codes carry in themselves: the chapter blocks of injuries and burns and, in ICD-10-CM, the site character of M61."""
 
 from __future__ import annotations
+
+from .mappings import ICD10CM
 
 # ICD-10-CM, chapter 13, site characters of M61 (fifth character): 1 shoulder, 2 upper arm, 3 forearm, 4 hand, 5 pelvic region and thigh,
 # 6 lower leg, 7 ankle and foot, 8 other, 9 multiple sites. Shoulder is read as periarticular, where tumoral calcinosis lies.
@@ -31,8 +33,8 @@ BLOCKS = {
 }
 
 
-def region_of(dotless: str) -> str:
-    """The body region that an ICD-10-CM code (without its dot) names, or ''."""
-    if dotless.startswith("M61") and len(dotless) >= 5:
-        return MUSCLE_SITES.get(dotless[4], "")
+def region_of(system: str, dotless: str) -> str:
+    """The body region that an ICD-10 code (without its dot) names, or ''. The WHO's site digits of M61 mean other sites, and are not read."""
+    if dotless.startswith("M61"):
+        return MUSCLE_SITES.get(dotless[4:5], "") if system == ICD10CM else ""
     return next((region for block, region in BLOCKS.items() if dotless.startswith(block)), "")

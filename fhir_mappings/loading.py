@@ -8,18 +8,18 @@ import io
 import json
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
-from .checks import ROW_CHECKS, claimed_twice, units_fit
+from .checks import ROW_CHECKS, USES, claimed_twice, text_and_source, units_fit
 from .errors import ContentError, Fault
 from .icd_sites import region_of
 from .mappings import (
@@ -45,10 +45,18 @@ CATALOG = files(__package__) / "catalog"
 COLUMNS = ("system", "code", "display", "kind", "concept", "use", "attributes", "source", "note")
 SITE_COLUMNS = (*COLUMNS, "action", "why", "by")
 KINDS = ("analyte", "history", "order", "medication", "site", "context")
-USES = ("use", "exclude", "residual", "provisional")
 ACTIONS = ("add", "retire", "activate")
 KNOWN_SYSTEMS = frozenset({SNOMED, LOINC, RXNORM, ATC, ICD10CM, ICD10})
 OPEN_ENDED_DAYS = 200 * 366
+MORE = "(more)"  # where a row's cells beyond the header go
+
+
+class _Line(NamedTuple):
+    """One line of a code table: the row that it gives, its cells, and what is wrong with their shape."""
+
+    row: Row
+    cells: Mapping[str, str]
+    wrong: Sequence[str]
 
 
 def load_mappings(site: Path | None = None) -> Mappings:
@@ -57,9 +65,9 @@ def load_mappings(site: Path | None = None) -> Mappings:
     Raises ContentError with every fault of the run: file and line for tables, file and path for definitions.
     """
     catalog = _Catalog()
-    for file in sorted((CATALOG / "codes").iterdir(), key=lambda file: file.name):
-        catalog.read_table(file.read_text(encoding="utf-8"), f"catalog/codes/{file.name}", COLUMNS)
     catalog.read_definitions()
+    for file in sorted((CATALOG / "codes").iterdir(), key=lambda file: file.name):
+        catalog.keep(catalog.read_table(file.read_text(encoding="utf-8"), f"catalog/codes/{file.name}", COLUMNS))
     if site is not None:
         catalog.merge(site)
     catalog.check()
@@ -78,43 +86,50 @@ class _Catalog:
     orders: dict[str, OrderCategory] = field(default_factory=dict)
     medications: dict[str, str] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    open_atc: dict[str, str] = field(default_factory=dict)
     systems: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
 
     # Reading
 
-    def read_table(self, text: str, shown: str, columns: tuple[str, ...]) -> list[tuple[Row, dict[str, str]]]:
-        """Read a code table; the catalog's rows are kept, a site's are returned for `merge`."""
+    def read_table(self, text: str, shown: str, columns: tuple[str, ...]) -> list[_Line]:
+        """Read a code table; what cannot be read as one is a fault."""
         self.digest.update(f"{shown}\n{text}".encode())
-        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), restkey="(more)", restval="")
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
-        if missing:
-            self.faults.append(Fault(f"{shown} line 1", f"column {', '.join(missing)} missing; the columns are {','.join(columns)}"))
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), restkey=MORE, restval="")
+        try:
+            header = list(reader.fieldnames or ())
+            wrong = [f"column {column} missing; the columns are {','.join(columns)}" for column in columns if column not in header]
+            wrong += [f"column {column} stands there twice" for column in sorted(set(header)) if header.count(column) > 1]
+            self.faults.extend(Fault(f"{shown} line 1", what) for what in wrong)
+            return [] if wrong else [self._line(cells, f"{shown} line {reader.line_num}") for cells in reader]
+        except csv.Error as error:
+            self.faults.append(Fault(f"{shown} line {reader.line_num + 1}", f"cannot be read: {error}"))
             return []
-        found = []
-        for cells in reader:
-            origin = f"{shown} line {reader.line_num}"
-            cells = {key: (value or "").strip() for key, value in cells.items() if isinstance(value, str)}
-            row = self._row(cells, origin)
-            if row is not None:
-                found.append((row, cells))
-        if columns is COLUMNS:
-            self.rows.extend(row for row, _ in found)
-        return found
 
-    def _row(self, cells: Mapping[str, str], origin: str) -> Row | None:
+    def _line(self, given: Mapping[str, Any], origin: str) -> _Line:
+        cells = {key: value.strip() for key, value in given.items() if isinstance(value, str)}
         wrong = [
-            f"{column} {cells.get(column, '')!r} is none of {', '.join(allowed)}"
+            f"{column} {cells[column]!r} is none of {', '.join(allowed)}"
             for column, allowed in (("kind", KINDS), ("use", USES))
-            if cells.get(column) not in allowed
+            if cells[column] not in allowed
         ]
-        wrong += [f"{column} is empty" for column in ("system", "code", "concept") if not cells.get(column)]
-        self.faults.extend(Fault(origin, what) for what in wrong)
-        if wrong:
-            return None
+        wrong += [f"{column} is empty" for column in ("system", "code", "concept") if not cells[column]]
+        wrong += [f"{column} holds a NUL" for column, value in cells.items() if "\0" in value]
+        if any(given.get(MORE, ())):
+            wrong.append("has more cells than there are columns")
+        return _Line(self._row(cells, origin), cells, wrong)
+
+    def keep(self, lines: Iterable[_Line]) -> None:
+        """Keep the catalog's own rows."""
+        for line in lines:
+            self.faults.extend(Fault(line.row.origin, what) for what in line.wrong)
+            if not line.wrong:
+                self.rows.append(line.row)
+
+    def _row(self, cells: Mapping[str, str], origin: str) -> Row:
         return Row(
-            system=cells["system"],
+            system=self.systems.get(cells["system"], cells["system"]),
             code=cells["code"],
             display=cells["display"],
             kind=cells["kind"],
@@ -149,6 +164,7 @@ class _Catalog:
             self.orders[name] = OrderCategory(name, entry["title"], entry.get("group", ""))
         self.medications = self._toml(CATALOG / "medications.toml", "catalog/medications.toml", "words")
         self.units = self._toml(CATALOG / "units.toml", "catalog/units.toml", "words")
+        self.open_atc = self._toml(CATALOG / "open_atc.toml", "catalog/open_atc.toml", "words")
         self.systems = self._toml(CATALOG / "systems.toml", "catalog/systems.toml", "words")
 
     def _toml(self, file: Traversable, shown: str, schema: str) -> dict[str, Any]:
@@ -176,6 +192,9 @@ class _Catalog:
 
     def merge(self, site: Path) -> None:
         """Merge a site's codes.csv: rows are added, catalog rows retired, provisional rows activated; each entry says why and by whom."""
+        if not site.is_dir():
+            self.faults.append(Fault("site", f"there is no folder {str(site)!r}"))
+            return
         path = site / "codes.csv"
         if not path.exists():
             return
@@ -184,9 +203,16 @@ class _Catalog:
         except (OSError, UnicodeDecodeError) as error:
             self.faults.append(Fault("site/codes.csv", f"cannot be read: {error}"))
             return
-        for row, cells in self.read_table(text, "site/codes.csv", SITE_COLUMNS):
-            self.faults.extend(Fault(row.origin, f"{column} is empty") for column in ("why", "by") if not cells[column])
-            self._merge_row(row, cells["action"])
+        for line in self.read_table(text, "site/codes.csv", SITE_COLUMNS):
+            row, action, wrong = line.row, line.cells["action"], list(line.wrong)
+            if action not in ACTIONS:
+                wrong.append(f"action {action!r} is none of {', '.join(ACTIONS)}")
+            if wrong:
+                wrong.extend(self._senseless(row))  # the row goes no further, and one run tells all that is wrong with it
+            else:
+                self._merge_row(row, action)
+            wrong += [f"{column} is empty" for column in ("why", "by") if not line.cells[column]]
+            self.faults.extend(Fault(row.origin, what) for what in wrong)
 
     def _merge_row(self, row: Row, action: str) -> None:
         same = [
@@ -194,8 +220,6 @@ class _Catalog:
         ]
         if action == "add":
             self.rows.append(row)
-        elif action not in ACTIONS:
-            self.faults.append(Fault(row.origin, f"action {action!r} is none of {', '.join(ACTIONS)}"))
         elif not same:
             self.faults.append(Fault(row.origin, f"cannot {action} {row.code!r}: the catalog has no {row.kind} row of it for {row.concept!r}"))
         elif action == "retire":
@@ -210,11 +234,7 @@ class _Catalog:
     def check(self) -> None:
         """Run every named check over all rows and definitions."""
         for row in self.rows:
-            local = row.origin.startswith("site/") and row.system not in KNOWN_SYSTEMS
-            for rule in ROW_CHECKS:
-                if not local or rule.__name__ != "text_and_source":
-                    self.faults.extend(Fault(row.origin, what) for what in rule(row))
-            self.faults.extend(Fault(row.origin, what) for what in self._concept_known(row))
+            self.faults.extend(Fault(row.origin, what) for what in self._senseless(row))
         live = [row for row in self.rows if row.use != "provisional"]
         self.faults.extend(Fault(row.origin, what) for row, what in claimed_twice(live))
         for analyte in self.analytes.values():
@@ -227,8 +247,22 @@ class _Catalog:
             if not any(unit in analyte.factors for analyte in self.analytes.values())
         )
 
+    def _senseless(self, row: Row) -> Iterator[str]:
+        """What is wrong with a row by itself."""
+        local = row.origin.startswith("site/") and row.system not in KNOWN_SYSTEMS
+        for rule in ROW_CHECKS:
+            if not local or rule is not text_and_source:
+                yield from rule(row)
+        yield from self._concept_known(row)
+
+    @cached_property
+    def contexts(self) -> frozenset[str]:
+        """What the catalog's codes of context mean; the program knows no other meanings."""
+        return frozenset(row.concept for row in self.rows if row.kind == "context" and row.origin.startswith("catalog/"))
+
     def _concept_known(self, row: Row) -> Iterator[str]:
-        known: Mapping[str, Iterable[str]] = {
+        known: Mapping[str, Container[str]] = {
+            "context": self.contexts,
             "analyte": self.analytes,
             "history": self.histories,
             "medication": self.medications,
@@ -275,6 +309,7 @@ class _Catalog:
             medication_codes=_gathered(((row.system, row.code), row.concept) for row in by_kind["medication"]),
             body_sites={(row.system, row.code): BodySite(row.concept, _attribute(row, "region"), row.display) for row in by_kind["site"]},
             icd_region=cache(region_of),
+            open_atc=self.open_atc,
             context={(row.system, row.code): row.concept for row in by_kind["context"]},
             units={**{unit: unit for analyte in self.analytes.values() for unit in analyte.factors}, **self.units},
             systems=self.systems,
@@ -344,6 +379,7 @@ def _band(band: Mapping[str, Any]) -> Band:
         from_years=band.get("from_years", 0),
         to_years=band.get("to_years", 200),
         sex=band.get("sex", ""),
+        trimester=band.get("trimester", 0),
         source=band["source"],
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +14,8 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
+# An ATC code of seven characters names its substance, but for the combinations, numbered from 50 and 70.
+ATC_SUBSTANCE = re.compile(r"[A-Z]\d\d[A-Z]{2}(?![57])\d\d", re.ASCII)
 
 
 class Factor(NamedTuple):
@@ -42,6 +45,7 @@ class Band:
     from_years: int = 0
     to_years: int = 200
     sex: str = ""
+    trimester: int = 0  # of pregnancy; 0: whoever is not pregnant
     source: str = ""
 
 
@@ -158,13 +162,39 @@ class Mappings:
     order_codes: Mapping[tuple[str, str], OrderCode]
     medication_codes: Mapping[tuple[str, str], frozenset[str]]  # categories of exposure; the order categories are in order_codes
     body_sites: Mapping[tuple[str, str], BodySite]
-    icd_region: Callable[[str], str]  # dotless ICD-10-CM code -> region, from its site character or block
+    icd_region: Callable[[str, str], str]  # (system, dotless ICD-10 code) -> region, from its site character or block
     context: Mapping[tuple[str, str], str]  # (system, code) -> "encounter_class:AMB", "location:icu", "specialty:nephrology"
     units: Mapping[str, str]  # folded unit string -> UCUM
+    open_atc: Mapping[str, str]  # beginnings of ATC codes that may hold a substance of the catalog without naming it
     systems: Mapping[str, str]  # other names of a code system (OIDs, old URIs) -> its canonical URI
     by_role: Mapping[str, tuple[str, ...]]  # history categories by role
     rows: tuple[Row, ...] = field(repr=False, default=())
     digest: str = ""
+
+    def canonical(self, system: str | None) -> str:
+        """The canonical URI of a code system, under whatever name it came."""
+        return self.systems.get(system or "", system or "")
+
+    def site(self, system: str | None, code: str | None) -> BodySite | None:
+        """Return the body site of a code, or None when it is not mapped."""
+        return self.body_sites.get((self.canonical(system), code or ""))
+
+    def meaning(self, system: str | None, code: str | None) -> str:
+        """Return what a code of context means ("specialty:nephrology", "specimen:urine"), or ''."""
+        return self.context.get((self.canonical(system), code or ""), "")
+
+    def medication(self, system: str | None, code: str | None) -> frozenset[str]:
+        """Return the medication categories of a code."""
+        return self.medication_codes.get((self.canonical(system), code or ""), frozenset())
+
+    def names_another_drug(self, system: str | None, code: str | None) -> bool:
+        """Whether an ATC code that is not mapped names a substance, which is then known to be none of the catalog's.
+
+        Codes of combinations (the series from 50 and 70) and of groups that mix minerals, vitamins or thiazides into other drugs do not.
+        """
+        if self.canonical(system) != ATC or not ATC_SUBSTANCE.fullmatch(code or ""):
+            return False
+        return not any((code or "").startswith(group) for group in self.open_atc)
 
     def result(self, system: str, code: str) -> ResultCode | None:
         """Return what a result code means, or None when it is not mapped."""

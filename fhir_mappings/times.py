@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import calendar
+import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from .facts import Moment
 
 # A local time without an offset can be anywhere between the earliest and the latest time zone of the world.
 EAST, WEST = timedelta(hours=14), timedelta(hours=12)
+# The shape of a FHIR dateTime with a time. Python reads more (week dates, a space for the T), which FHIR does not know.
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def moment(text: str | None, exact: bool = True) -> Moment | None:
@@ -29,10 +32,12 @@ def moment(text: str | None, exact: bool = True) -> Moment | None:
 
 
 def _instant(text: str, exact: bool) -> Moment:
+    if not INSTANT.fullmatch(text):
+        raise ValueError(text)
     at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
+    if at.tzinfo is None:  # without an offset not even the hour of day is certain: it may have been converted on the way
         naive = at.replace(tzinfo=UTC)
-        return Moment(naive - EAST, naive + WEST, hour=at.hour)
+        return Moment(naive - EAST, naive + WEST)
     utc = at.astimezone(UTC)
     return Moment(utc, utc, exact=exact, hour=at.hour)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .checks import property_of
 from .mappings import Analyte, Mappings, ResultCode
-from .wire import Quantity
+from .wire import Concept, Quantity, words_of
 
 UCUM = "http://unitsofmeasure.org"
 COMPARATORS = frozenset({"<", "<=", ">", ">="})
@@ -61,8 +61,8 @@ def number_of(raw: bytes) -> Decimal:
 def unit_of(quantity: Quantity, mappings: Mappings) -> str:
     """The UCUM unit of a quantity. Raises UnitError.
 
-    With UCUM as its system the code decides, and the human unit must not contradict it; without a system and a code the human unit is read
-    through the closed list. Anything else is ambiguous.
+    Code and human unit must both be on the closed list and say the same; one of them is enough where the other is absent. Anything else is
+    ambiguous: of two units that disagree nobody knows which was meant.
     """
     code, human = quantity.code, quantity.unit
     if quantity.system and quantity.system.rstrip("/") != UCUM:
@@ -72,9 +72,7 @@ def unit_of(quantity: Quantity, mappings: Mappings) -> str:
     if code:
         if known is None:
             raise UnitError("unit-unknown", f"unit {code!r}")
-        if human and said is not None and said != known:
-            raise UnitError("unit-conflict", f"code {code!r} and unit {human!r} disagree")
-        if human and said is None and not quantity.system:
+        if human and said != known:
             raise UnitError("unit-conflict", f"code {code!r} and unit {human!r} disagree")
         return known
     if not human:
@@ -90,10 +88,10 @@ def shown(quantity: Quantity) -> str:
     return f"{quantity.comparator or ''}{bytes(quantity.value).decode('utf-8', 'replace')} {unit}".strip()
 
 
-def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: Mappings, words: str) -> Measured:
+def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: Mappings, code: Concept | None) -> Measured:
     """Convert a quantity to the analyte's canonical unit, exactly. Raises UnitError.
 
-    `words` are the display and text of the code: phosphate that is given as PO4 mass is refused, as it is three times as much.
+    Phosphate that any word of its `code` or unit calls PO4 mass is refused, as it is three times as much.
     """
     value = number_of(bytes(quantity.value))
     bare = analyte.unit == BARE_NUMBER and not quantity.unit and not quantity.code
@@ -104,7 +102,7 @@ def measure(quantity: Quantity, analyte: Analyte, result: ResultCode, mappings: 
     measured = property_of(unit)
     if result.property in MEASURED and measured in MEASURED and measured != result.property:
         raise UnitError("unit-conflict", f"the code is of a {result.property} quantity, the unit {unit!r} of a {measured} one")
-    if analyte.id == "phosphate" and measured == "mass" and PO4.search(f"{words} {quantity.unit or ''}"):
+    if analyte.id == "phosphate" and measured == "mass" and PO4.search(f"{words_of(code)} {quantity.unit or ''}"):
         raise UnitError("unit-ambiguous", "given as PO4: not the mass of phosphorus")
     converted = factor.of(value)
     if not analyte.plausible[0] <= converted <= analyte.plausible[1]:

@@ -25,6 +25,7 @@ class Coding(Element):
 
 class Reference(Element):
     reference: str | None = None
+    display: str | None = None
 
 
 class Concept(Element):
@@ -111,6 +112,7 @@ class Collection(Element):
 
 
 class Specimen(Resource, tag="Specimen"):
+    type: Concepts = None
     subject: Reference | None = None
     received_time: str | None = None
     collection: Collection | None = None
@@ -139,6 +141,8 @@ class Procedure(Resource, tag="Procedure"):
     performed_period: Period | None = None
     occurrence_date_time: str | None = None  # R5
     occurrence_period: Period | None = None
+    not_done: bool | None = None  # STU3
+    not_performed: bool | None = None  # DSTU2
 
 
 class Repeat(Element):
@@ -194,6 +198,7 @@ class MedicationRequest(_Drug, tag="MedicationRequest"):
     authored_on: str | None = None
     date_written: str | None = None  # DSTU2
     dispense_request: Supply | None = None
+    do_not_perform: bool | None = None
 
 
 class MedicationOrder(MedicationRequest, tag="MedicationOrder"):
@@ -203,6 +208,8 @@ class MedicationOrder(MedicationRequest, tag="MedicationOrder"):
 class MedicationStatement(_Drug, tag="MedicationStatement"):
     effective_date_time: str | None = None
     effective_period: Period | None = None
+    taken: str | None = None  # STU3
+    was_not_taken: bool | None = None  # DSTU2
 
 
 class MedicationUsage(MedicationStatement, tag="MedicationUsage"):
@@ -216,6 +223,8 @@ class MedicationAdministration(_Drug, tag="MedicationAdministration"):
     effective_time_period: Period | None = None
     occurence_date_time: str | None = None  # R5 spells it so
     occurence_period: Period | None = None
+    not_given: bool | None = None  # STU3
+    was_not_given: bool | None = None  # DSTU2
 
 
 class Medication(Resource, tag="Medication"):
@@ -239,6 +248,8 @@ class ServiceRequest(Resource, tag="ServiceRequest"):
     reason_reference: list[Reference] | Reference | None = None
     reason: Concepts = None
     item: list[OrderItem] | None = None  # DSTU2 DiagnosticOrder
+    service_requested: Concepts = None  # STU3 and DSTU2 ReferralRequest
+    do_not_perform: bool | None = None
 
 
 class ProcedureRequest(ServiceRequest, tag="ProcedureRequest"):
@@ -314,6 +325,7 @@ class Link(Element):
 class Entry(Element):
     full_url: Any = None
     resource: Raw = NOTHING
+    response: Any = None
 
 
 class Bundle(Resource, tag="Bundle"):
@@ -351,6 +363,7 @@ READ: TypeAlias = Union[  # noqa: UP007 - a name for the types, which `TYPES` li
 class WholeEntry(Element):
     full_url: str | None = None
     resource: READ | None = None
+    response: Any = None
 
 
 class WholeBundle(Element):
@@ -394,6 +407,11 @@ def has_next(links: Any) -> bool:
     return any((link.get("relation") if isinstance(link, dict) else getattr(link, "relation", None)) == "next" for link in links)
 
 
+def succeeded(response: Any) -> bool:
+    """Whether the response of a batch entry says that there was nothing to bring: any status of success."""
+    return isinstance(response, dict) and str(response.get("status")).startswith("2")
+
+
 def codings(concept: Concept | None) -> list[Coding]:
     """The codings of a concept, of whatever version."""
     if concept is None:
@@ -417,6 +435,11 @@ def text_of(concept: Concept | None) -> str:
     if concept.concept is not None:
         return text_of(concept.concept)
     return concept.text or next((coding.display for coding in concept.coding or () if coding.display), "")
+
+
+def words_of(concept: Concept | None) -> str:
+    """All the words of a concept: its text and every display."""
+    return " ".join([text_of(concept), *(coding.display for coding in codings(concept) if coding.display)])
 
 
 def anything(raw: bytes) -> Any:

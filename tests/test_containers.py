@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SANDBOX: dict[str, Any] = COMPOSE["services"]["sandbox"]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,12 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 )
 def test_the_validator_finds_no_fault(command: list[str]) -> None:
     done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_linter_finds_no_fault_in_the_sandbox_either() -> None:
+    inline = SANDBOX["build"]["dockerfile_inline"]
+    done = subprocess.run([str(BIN / "hadolint"), "-"], input=inline, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -72,9 +79,13 @@ def test_every_setting_of_the_compose_file_is_one_of_the_service() -> None:
 
 
 def test_images_are_pinned_to_a_version() -> None:
-    images = [service["image"] for service in COMPOSE["services"].values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    images = [service["image"] for service in COMPOSE["services"].values()] + re.findall(
+        r"^FROM (\S+)", DOCKERFILE + SANDBOX["build"]["dockerfile_inline"], re.MULTILINE
+    )
     assert all(re.search(r":.*\d", image) or image.endswith(":local") for image in images)
 
 
-def test_the_sandbox_is_asked_for_by_its_profile() -> None:
-    assert COMPOSE["services"]["sandbox"]["profiles"] == ["sandbox"]
+def test_the_sandbox_is_asked_for_by_its_profile_and_built_from_one_commit_of_its_public_repository() -> None:
+    assert SANDBOX["profiles"] == ["sandbox"]
+    assert re.fullmatch(r"https://github\.com/cds-hooks/sandbox\.git#[0-9a-f]{40}", SANDBOX["build"]["context"])
+    assert "volumes" not in SANDBOX

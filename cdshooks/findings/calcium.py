@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from fhir_mappings import Lab, paired
+from fhir_mappings import Lab, Limits, adult_limits, paired
 
 from .chart import ABNORMAL_FLAGS, Chart, bounds, in_range, is_high, is_low, near_limit
 
@@ -116,6 +116,7 @@ def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
         total,
         analyte="calcium_adjusted",
         value=value,
+        limits=_limits_adjusted(chart, total),
         shown=shown,
         flags=frozenset(),
         attributes=COMPUTED,
@@ -123,6 +124,12 @@ def _adjust(chart: Chart, total: Lab) -> tuple[Lab | None, Lab | None]:
         conflicting=total.conflicting or albumin.conflicting,
         specimen=total.specimen,
     ), albumin
+
+
+def _limits_adjusted(chart: Chart, total: Lab) -> Limits | None:
+    # Total calcium falls in pregnancy because albumin does; adjusted for albumin it does not.
+    of_pregnancy = total.limits is not None and total.limits.source == "pregnancy"
+    return adult_limits(chart.mappings.analytes["calcium_adjusted"]) if of_pregnancy else total.limits
 
 
 def _the_adjusted(chart: Chart, total: Lab | None, reported: Lab | None, computed: Lab | None) -> Lab | None:

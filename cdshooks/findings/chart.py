@@ -18,6 +18,8 @@ BLOCKING = frozenset(
     {
         "unreadable",
         "value-type",
+        "withdrawn",
+        "specimen-conflict",
         "unit-missing",
         "unit-unknown",
         "unit-conflict",
@@ -83,16 +85,22 @@ class Chart:
         return self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
 
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
-        """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
+        """The fresh values that a danger may rest on, the newest first: all that no final value is known to be newer than.
 
-        A preliminary result can raise an alarm; it cannot call one off. Nor can one result call off another that contradicts it.
+        A preliminary result can raise an alarm and cannot call one off; nor can one whose time is so vague that it may be the older, or one
+        of two results that contradict each other.
         """
-        newest = self.fresh(analyte)
-        if newest is None or (newest.final and not newest.conflicting):
-            return () if newest is None else (newest,)
-        limit = self._fresh_since(analyte)
-        earlier = [lab for lab in reversed(self.labs(analyte)) if lab is not newest and lab.final and lab.when.until >= limit]
-        return newest, *(earlier[:1] if not newest.final else [lab for lab in earlier if lab.conflicting])
+        fresh_since = newer_than = self._fresh_since(analyte)
+        found: list[Lab] = []
+        for lab in reversed(self.labs(analyte)):
+            if lab.when.until < fresh_since:
+                break
+            contradicts = bool(found) and lab.conflicting and found[0].conflicting
+            if lab.when.until >= newer_than or contradicts:
+                found.append(lab)
+            if lab.final:
+                newer_than = max(newer_than, lab.when.at)
+        return tuple(found)
 
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
         """Usable values of the last `days`, oldest first."""

@@ -16,7 +16,18 @@ from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .contrast import Contrast
 from .kidney import Kidney
 from .phosphate import artefact_clues
-from .scope import Calcification, arterial_before, critically_ill, masking_drugs, multifocal, pregnant, red_flag, shift, systemic_disease
+from .scope import (
+    Calcification,
+    arterial_before,
+    critically_ill,
+    masking_drugs,
+    multifocal,
+    pregnancy_not_read,
+    pregnant,
+    red_flag,
+    shift,
+    systemic_disease,
+)
 from .specimen import Specimen
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
@@ -150,6 +161,8 @@ def _disturbed(state: Proof) -> str:
         return "critical illness"
     if pregnant(chart):
         return "pregnancy, or within six weeks of it"
+    if pregnancy_not_read(chart):
+        return "a pregnancy status that could not be read"
     return ""
 
 

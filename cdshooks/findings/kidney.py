@@ -159,7 +159,26 @@ def _height(chart: Chart, creatinine: Lab) -> Lab | None:
 
 
 def _current(chart: Chart, may_compute: bool) -> tuple[Decimal | None, bool, Lab | None, bool]:
-    """The eGFR to show: the newest fresh reported one (CKD-EPI 2021 first within a day), else computed from fresh creatinine."""
+    """The eGFR to show: a low race-specific one if it is the lowest, since it is a danger though it proves nothing; else the usual one."""
+    usual = _race_free(chart, may_compute)
+    low = min(_low_by_race(chart), key=lambda lab: lab.value, default=None)
+    return (low.value, False, low, False) if low is not None and (usual[0] is None or low.value < usual[0]) else usual
+
+
+def _low_by_race(chart: Chart) -> Iterator[Lab]:
+    """Fresh estimates by a race-specific formula that are below 60 for certain."""
+    return (lab for lab in chart.for_danger("egfr_race_specific") if (at_most := _at_most(lab)) and at_most < chart.thresholds.egfr["g3a"])
+
+
+def _at_most(lab: Lab) -> Decimal | None:
+    """The most that an estimate can be; None for an open lower bound."""
+    if not lab.comparator:
+        return lab.value
+    return lab.value - Decimal("0.001") if lab.comparator.startswith("<") else None
+
+
+def _race_free(chart: Chart, may_compute: bool) -> tuple[Decimal | None, bool, Lab | None, bool]:
+    """The newest fresh reported eGFR (CKD-EPI 2021 first within a day), else computed from fresh creatinine."""
     fresh = chart.fresh("egfr")
     creatinine = chart.fresh("creatinine")
     if fresh is not None and (creatinine is None or creatinine.when.at - fresh.when.at <= SAME_DAY):
@@ -185,15 +204,16 @@ def _lowest(chart: Chart, current: Decimal | None, may_compute: bool) -> Decimal
     creatinine = chart.proven("creatinine")
     if creatinine is not None and may_compute and _adult(chart) and (value := _computed(chart, creatinine)) is not None:
         known.append(value)
+    known += [lab.value for lab in _low_by_race(chart) if known]
     return min(known) if known and current is not None else None
 
 
 def _history(chart: Chart, may_compute: bool) -> Iterator[tuple[datetime, Decimal]]:
     """Every eGFR of the look-back, reported or computed, oldest first; comparators count only where their whole interval is low."""
     days = chart.thresholds.lookback_days["stale"]
-    for lab in chart.within("egfr", days):
-        if not lab.comparator or lab.comparator.startswith("<"):
-            yield lab.when.at, lab.value if not lab.comparator else lab.value - Decimal("0.001")
+    for lab in (*chart.within("egfr", days), *chart.within("egfr_race_specific", days)):
+        if (at_most := _at_most(lab)) is not None:
+            yield lab.when.at, at_most
     if may_compute or not chart.labs("egfr"):
         for lab in chart.within("creatinine", days):
             value = _computed(chart, lab)

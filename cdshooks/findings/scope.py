@@ -9,13 +9,14 @@ from decimal import Decimal
 
 from fhir_mappings import Exposure, History, Lab
 
-from .chart import Chart
+from .chart import BLOCKING, Chart
 from .doses import per_day
 from .neurologic import bone_after_injury
 
 # Order of the words used for a local cause on a card when several are on record.
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
 OTHER_LOCAL = ("connective_tissue_disease", "vascular_insufficiency", "neurologic", "neoplasm", "soft_tissue_mass", "neoplasm_histology")
+UNREAD = BLOCKING | {"answer-unknown"}
 VISCERAL = frozenset({"site_lung", "site_stomach", "site_kidney", "lung", "stomach", "kidney"})
 
 
@@ -195,6 +196,15 @@ def pregnant(chart: Chart) -> bool:
     return any(
         record.active or ((began := record.onset or record.recorded) is not None and began.until >= limit)
         for record in chart.facts.histories.get("pregnancy", ())
+    )
+
+
+def pregnancy_not_read(chart: Chart) -> bool:
+    """Whether something was sent about a pregnancy of late that could not be read."""
+    limit = chart.ago(chart.thresholds.lookback_days["pregnancy"])
+    return any(
+        problem.category == "pregnancy" and problem.reason in UNREAD and (problem.when is None or problem.when.until >= limit)
+        for problem in chart.facts.problems
     )
 
 

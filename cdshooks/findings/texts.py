@@ -195,14 +195,15 @@ def _product(read: Callable[[Product], str]) -> Callable[[State], str]:
     return lambda state: read(state.product) if state.product is not None else ""
 
 
-def _number(product: Product, value: Decimal, places: str) -> str:
+def product_number(product: Product, value: Decimal, places: str) -> str:
+    """A product for print."""
     # Cut, not rounded: a product just below a limit must not be printed as having reached it.
     return f"{'at least ' if product.at_least else ''}{value.quantize(Decimal(places), ROUND_DOWN)}"
 
 
 def _product_si(state: State) -> str:
     product = state.product
-    return _number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
+    return product_number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
 
 
 def _with_calcium(read: Callable[[Lab], str]) -> Callable[[State], str]:
@@ -424,7 +425,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
-    "product.value": _product(lambda product: _number(product, product.value, "0.1")),
+    "product.value": _product(lambda product: product_number(product, product.value, "0.1")),
     "product.si": _product_si,
     "product.draw": _product(lambda product: "same draw" if product.same_draw else "drawn within 24 hours"),
     "product.measure": _product(lambda product: _measure(product.calcium)),

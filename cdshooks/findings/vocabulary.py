@@ -12,13 +12,14 @@ from types import MappingProxyType
 CALCIUM = ("calcium_total", "calcium_adjusted", "calcium_ionised", "albumin")
 # What can disturb the phosphate assay, or tell of haemolysis.
 DISTURBING = ("total_protein", "triglycerides", "bilirubin", "potassium", "ldh", "haemolysis_index", "haemolysis_presence")
-KIDNEY = ("creatinine", "egfr", "egfr_cystatin", "body_height")
+KIDNEY = ("creatinine", "egfr", "egfr_race_specific", "egfr_cystatin", "body_height")
 # Beside calcium: what shows that a sample is spoilt, and where adjustment for albumin is unreliable.
 HAEMOLYSIS = ("potassium", "phosphate", "ldh", "haemolysis_index", "haemolysis_presence")
 EDTA = ("calcium_total", "calcium_adjusted", "calcium_ionised", "potassium", "alp", "magnesium", "iron", "zinc")
 SAMPLE = tuple(dict.fromkeys((*EDTA, *HAEMOLYSIS, *KIDNEY)))
 ADJUSTMENT = (*CALCIUM, *KIDNEY, "ph")
-GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", "ph", *SAMPLE, *DISTURBING)
+PREGNANCY = ("pregnancy_status", "gestational_age")
+GATE = (*CALCIUM, "calcium_ionised_ph74", "phosphate", *KIDNEY, "pth", "alp", "magnesium", "vitamin_d_25oh", "ph", *SAMPLE, *DISTURBING, *PREGNANCY)
 RESULTS = (*CALCIUM, "phosphate", *KIDNEY)
 CHILDS = ("calcium_total", "calcium_adjusted", "phosphate", "alp", "pth", "albumin")
 CHART = ("patient", "conditions")

@@ -3,6 +3,7 @@
 The `given` text has one statement a line, `word: items`; several items are separated by commas:
 
     age: 54 female                          (age in years, or `age in days: 9 female`, or `born: 1970-03-01 female`)
+    died: 2 d ago
     history: calcification_skin at thigh, trauma 22 y ago, osteoporosis resolved recorded 90 d ago
     labs 2 d ago: calcium 10.9 mg/dL, albumin 4.0 g/dL      (one line is one draw; `labs:` alone is two days ago)
     labs 1 d ago: potassium 5.9 mmol/L received 7 h later, haemolysis_presence present, haemolysis_index 3 flag H
@@ -177,6 +178,10 @@ def _person(item: str, head: str, chart: _Chart, words: Words) -> None:
         chart.patient["birthDate"] = (today.replace(year=today.year - int(first), day=min(today.day, 28)) - timedelta(days=1)).isoformat()
     if sex:
         chart.patient["gender"] = sex
+
+
+def _died(item: str, head: str, chart: _Chart, words: Words) -> None:
+    chart.patient["deceasedDateTime"] = _instant(_when(item, chart, 0))
 
 
 def _coding(row: Row) -> Json:
@@ -409,6 +414,7 @@ def _set(name: str) -> Callable[[str, str, _Chart, Words], None]:
 READERS: Mapping[str, Callable[[str, str, _Chart, Words], None]] = {
     "age": _person,
     "born": _person,
+    "died": _died,
     "history": _history,
     "labs": _labs,
     "drugs": _drugs,

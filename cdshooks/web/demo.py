@@ -13,7 +13,10 @@ Requests = Callable[[datetime], Mapping[str, Mapping[str, Any]]]
 
 
 def register(app: Flask, requests: Requests, clock: Callable[[], datetime]) -> None:
-    """Serve GET /demo/requests (the names) and GET /demo/requests/<name>.json; times in them count back from now."""
+    """Serve GET /demo/requests (the names) and GET /demo/requests/<name>.json; times in them count back from now.
+
+    Makes them once before anything is served, so that a sample that cannot be made stops the start, and not a call."""
+    requests(clock())
 
     @app.get("/demo/requests")
     def names() -> Response:

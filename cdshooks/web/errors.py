@@ -22,8 +22,10 @@ WORDS = {
     403: ("forbidden", "not permitted"),
     404: ("not-found", "there is nothing at this address; GET /cds-services lists the services"),
     405: ("not-supported", "this method is not supported here; the Allow header names those that are"),
+    408: ("timeout", "the body did not come whole in time"),
     413: ("too-long", "the body is larger than this service accepts"),
     415: ("not-supported", "the body must be JSON, with Content-Type application/json"),
+    503: ("transient", "the service is stopping; send the request again"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from flask import Flask, Response, abort, g, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import RequestEntityTooLarge, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import Unauthorized, UnsupportedMediaType
 
 from ..cards import identify
 from ..content import Content, Service
@@ -43,7 +43,7 @@ def register(app: Flask, content: Content, *, locked: bool, answer: Answering, c
         if locked:
             raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
         _require_json()
-        hook_request = parse_request(_body(), service.id, service.hook)
+        hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
         g.hook_request = hook_request
         given = answer(hook_request, read_prefetch(hook_request, service.templates), content, clock())
         g.answer = given
@@ -62,13 +62,6 @@ def _advertised(service: Service) -> dict[str, Any]:
         "usageRequirements": service.usage_requirements,
     }
     return {name: value for name, value in told.items() if value}
-
-
-def _body() -> bytes:
-    body = request.get_data(cache=False)
-    if request.content_length is None and len(body) >= (request.max_content_length or len(body) + 1):
-        raise RequestEntityTooLarge  # a chunked body is cut at the limit, without a word
-    return body
 
 
 def _require_json() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import jsonschema
@@ -11,7 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdshooks.errors import RequestError
-from cdshooks.request import HOOKS, HookRequest, explain_faults, parse_request, request_schema
+from cdshooks.prefetch import QUERIES
+from cdshooks.request import (
+    HOOKS,
+    PREFETCH_KEY,
+    HookRequest,
+    _each_member_once,
+    _repetitions,
+    explain_faults,
+    parse_request,
+    request_schema,
+)
 
 BUNDLE = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "ServiceRequest", "id": "a"}}]}
 
@@ -154,7 +165,95 @@ def test_depth_is_an_answer_or_a_refusal(depth: int) -> None:
             read(json.dumps(call()).encode().replace(name, name.partition(b":")[0] + b":" + deep))
 
 
+OBSERVATION = '{"resourceType":"Observation","subject":{"reference":"Patient/1"},"Mrs Example":{"b":1},"valueQuantity":{"value":12.9,"unit":"mg/dL"}}'
+PREFETCH = '{"observations":{"resourceType":"Bundle","entry":[{"resource":' + OBSERVATION + '}]},"Mr Example":{"x":{"y":[1]}}}'
+ENTRY = "prefetch.observations.entry"
+
+
+@pytest.mark.parametrize(
+    ("once", "twice", "expression"),
+    [
+        pytest.param('"value":12.9', '"value":12.9,"value":9.4', f"{ENTRY}[0].resource.valueQuantity.value", id="a value"),
+        pytest.param('"value":12.9', '"value":12.9,"val\\u0075e":9.4', f"{ENTRY}[0].resource.valueQuantity.value", id="a value in disguise"),
+        pytest.param('"entry":[{"res', '"entry":[],"entry":[{"res', ENTRY, id="all entries"),
+        pytest.param('"resource":{', '"resource":null,"resource":{', f"{ENTRY}[0].resource", id="a resource"),
+        pytest.param('"reference":"P', '"reference":"Patient/2","reference":"P', f"{ENTRY}[0].resource.subject.reference", id="a reference"),
+        pytest.param('"Mrs Example":', '"Mrs Example":1,"Mrs Example":', f"{ENTRY}[0].resource", id="an unknown member"),
+        pytest.param('"b":1', '"b":1,"b":1', f"{ENTRY}[0].resource", id="under an unknown member"),
+        pytest.param('"Mr Example":', '"Mr Example":1,"Mr Example":', "prefetch", id="an unknown key"),
+        pytest.param('"y":[1]', '"y":[{"z":1,"z":1}]', "prefetch", id="under an unknown key"),
+        pytest.param('"y":[1]', '"y":[1],"q":"\\u0022","y":[1]', "prefetch", id="made up for by an escaped quote"),
+        pytest.param('"y":[1]', f'"y":[1],"y":{"9" * 5000}', "prefetch", id="beside a very long number"),
+    ],
+)
+@pytest.mark.parametrize("blanks", [False, True], ids=["compact", "with blanks"])
+def test_a_member_given_twice_is_refused_however_deep_it_stands(once: str, twice: str, expression: str, blanks: bool) -> None:
+    def asked(prefetch: str) -> bytes:
+        raw = json.dumps(call(), separators=(",", ":"))[:-1] + ',"prefetch":' + prefetch + "}"
+        return (raw.replace("{", "{ \n").replace(",", " ,\t") if blanks else raw).encode()
+
+    assert PREFETCH.count(once) == 1 and read(asked(PREFETCH)).patient_id == "1"
+    said = faults(asked(PREFETCH.replace(once, twice)))
+    assert said.keys() == {expression} and "Example" not in str(said)
+
+
+def test_every_key_that_we_ask_for_may_be_named() -> None:
+    assert all(PREFETCH_KEY.fullmatch(key) for key in (*QUERIES, "observations-2"))
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(b'{"%s":1}' % (b"\\u0061" * 1_000_000), id="a key of escapes"),
+        pytest.param(b'{"a":"%s"}' % (b"\\u0022" * 1_000_000), id="a text of escaped quotes"),
+        pytest.param(b"{" + b'"a":0,' * 1_000_000 + b'"a":0}', id="one name a million times"),
+        pytest.param(b'{"a":[' + b"{}," * 2_000_000 + b"{}]}", id="empty objects"),
+        pytest.param(b'{"a":[' + b'{"a":0,"a":0},' * 400_000 + b"{}]}", id="many objects that repeat a name"),
+        pytest.param(b'{"a":%s}' % (b"1" * 6_000_000), id="a number of six million digits"),
+    ],
+)
+def test_six_megabytes_of_nonsense_are_refused_soon(flood: bytes) -> None:
+    began = time.process_time()
+    assert 0 < len(faults(flood)) < 60
+    assert time.process_time() - began < 2.5, "on a slow machine; a fifth of it elsewhere"
+
+
 # Laws
+
+PAIRS = st.recursive(
+    st.integers(0, 9) | st.text('"\\ua0', max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(st.sampled_from(["a", "b", '"', "\\"]), inner), max_size=4).map(tuple),
+    max_leaves=8,
+)
+
+
+def written(value: Any, draw: st.DrawFn) -> str:
+    """JSON of a value of `PAIRS`, in which a tuple is an object; with blanks and escapes of all kinds."""
+    blank = draw(st.sampled_from(["", "", " ", "\n\t"]))
+    if isinstance(value, tuple):
+        return blank + "{" + ",".join(f"{written(name, draw)}{blank}:{written(inner, draw)}" for name, inner in value) + blank + "}"
+    if isinstance(value, list):
+        return blank + "[" + ",".join(written(inner, draw) for inner in value) + "]" + blank
+    if isinstance(value, int):
+        return blank + draw(st.sampled_from([str(value), f"{value}.50", f"{value}E+2", f"-{value}"]))
+    letters = (f"\\u{ord(letter):04x}" if draw(st.integers(0, 3)) == 0 else json.dumps(letter)[1:-1] for letter in value)
+    return blank + '"' + "".join(letters) + '"' + blank
+
+
+def repeats(value: Any) -> bool:
+    if isinstance(value, tuple):
+        names = [name for name, _ in value]
+        return len(set(names)) < len(names) or any(repeats(inner) for _, inner in value)
+    return isinstance(value, list) and any(map(repeats, value))
+
+
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(data=st.data(), value=PAIRS)
+def test_law_each_member_once_means_just_that(data: st.DataObject, value: Any) -> None:
+    raw = written(value, data.draw).encode()
+    assert _each_member_once(raw) is not repeats(value)
+    assert bool(_repetitions(raw)) is repeats(value)
+
 
 JSON = st.recursive(
     st.none()

@@ -209,7 +209,17 @@ def test_P16_P20_whatever_the_token_missing_data_is_412(lifetime: int) -> None:
 def test_P24_absolute_references_are_those_of_the_patient() -> None:
     body = vignette(CLASSIC)
     absolute = json.loads(json.dumps(body).replace('"reference": "Patient/', '"reference": "https://ehr.test/fhir/r4/Patient/'))
-    assert absolute != body and topics(post(absolute | {"fhirServer": "https://ehr.test/fhir/r4"})) == [LOW_YIELD]
+    assert absolute != body and topics(post(absolute)) == [LOW_YIELD]
+    assert topics(post(absolute | {"fhirServer": "https://ehr.test/fhir/r4"})) == [LOW_YIELD]
+
+
+def test_P24_of_another_server_the_same_id_is_another_patient() -> None:
+    body = vignette(CLASSIC) | {"fhirServer": "https://ehr.test/fhir/r4"}
+    calcium = next(entry["resource"] for entry in body["prefetch"]["observations"]["entry"])
+    assert topics(post(body)) == [LOW_YIELD]
+    calcium["subject"] = {"reference": f"https://other.test/fhir/r4/Patient/{body['context']['patientId']}"}
+    assert LOW_YIELD not in topics(post(body))
+    assert "another-patient" in {problem.reason for problem in ask(body).facts.problems}
 
 
 def test_P26_a_required_bundle_of_other_patients_only_is_missing() -> None:
@@ -217,6 +227,22 @@ def test_P26_a_required_bundle_of_other_patients_only_is_missing() -> None:
     assert response.status_code == 412 and named(response) == {"prefetch.conditions"}
     for own in ("Patient/p-417", "https://ehr.test/fhir/Patient/p-417", "Patient/p-417/_history/2"):
         assert post(call(prefetch={"observations": None, "conditions": searchset(condition() | {"subject": {"reference": own}})})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("subject", "status"),
+    [
+        ("Patient/p-417", 200),
+        ("https://ehr.test/fhir/Patient/p-417", 200),
+        ("https://ehr.test/fhir/Patient/p-417/_history/2", 200),
+        ("https://other.test/fhir/Patient/p-417", 412),
+        ("https://ehr.test/fhir/r5/Patient/p-417", 412),
+    ],
+)
+def test_P26_the_patient_is_the_one_of_the_server_of_the_request(subject: str, status: int) -> None:
+    prefetch = {"observations": None, "conditions": searchset(condition() | {"subject": {"reference": subject}})}
+    response = post(call(prefetch=prefetch, fhirServer="https://ehr.test/fhir"))
+    assert response.status_code == status
 
 
 def test_a_dialect_with_other_keys_gets_a_clear_412() -> None:

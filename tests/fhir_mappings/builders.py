@@ -54,10 +54,10 @@ def bundle(*resources: Json, **changes: Any) -> Json:
     return {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": resource} for resource in resources]} | changes
 
 
-def read(*resources: Any, drafts: tuple[Any, ...] = (), patient: str = "p", with_patient: bool = True) -> Facts:
+def read(*resources: Any, drafts: tuple[Any, ...] = (), patient: str = "p", with_patient: bool = True, server: str = "") -> Facts:
     """Read resources (or raw bytes) as one chart."""
     chart = [*([PATIENT] if with_patient else []), *resources]
-    return read_facts([_bytes(item) for item in chart], mappings(), patient=patient, now=NOW, drafts=[_bytes(item) for item in drafts])
+    return read_facts([_bytes(item) for item in chart], mappings(), patient=patient, now=NOW, drafts=[_bytes(item) for item in drafts], server=server)
 
 
 def _bytes(item: Any) -> bytes:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_mappings import ContentError, load_mappings
-from fhir_mappings.checks import ROW_CHECKS, claimed_twice, mod10_holds, units_fit, verhoeff_holds
+from fhir_mappings.checks import COMPONENTS, ROW_CHECKS, claimed_twice, mod10_holds, units_fit, verhoeff_holds
 from fhir_mappings.loading import SITE_COLUMNS
 from fhir_mappings.mappings import ICD10, LOINC, SNOMED, Analyte, Band, Factor, Row
 
@@ -39,9 +39,12 @@ def test_every_row_of_the_verified_lists_is_in_the_catalog(file: Path) -> None:
 @needs_shared
 def test_rows_that_are_provisional_are_inactive_unless_another_list_verifies_them() -> None:
     used = {(row.system, row.code) for row in ROWS if row.use == "use"}
-    rows = _read(SHARED / "codes/history_snomed_provisional.csv")
-    verified = {row["code"] for row in _read(SHARED / "codes/history_calcification_snomed.csv") if "VERIFIED" in row["note"]}
+    judged = _read(SHARED / "codes/history_calcification_snomed.csv")
+    doubted = [row for row in judged if "status=PROVISIONAL" in row["note"]]
+    rows = [*_read(SHARED / "codes/history_snomed_provisional.csv"), *doubted]
+    verified = {row["code"] for row in judged if "VERIFIED" in row["note"]}
     verified |= {row["code"] for row in _read(SHARED / "codes/history_more_snomed.csv") if "PROVISIONAL" not in row["note"]}
+    verified -= {row["code"] for row in doubted}  # where two lists disagree, the stricter one holds
     assert [row["code"] for row in rows if (row["system"], row["code"]) in used and row["code"] not in verified] == []
 
 
@@ -166,7 +169,12 @@ def _site(folder: Path, *lines: str) -> Path:
 def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
     merged = load_mappings(_site(tmp_path))
     assert (merged.results, merged.history_codes, merged.order_codes) == (mappings().results, mappings().history_codes, mappings().order_codes)
-    assert load_mappings(tmp_path / "nowhere").digest == mappings().digest
+
+
+def test_a_folder_without_codes_changes_nothing_and_one_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    assert load_mappings(tmp_path).digest == mappings().digest
+    with pytest.raises(ContentError, match="there is no folder"):
+        load_mappings(tmp_path / "nowhere")
 
 
 def test_a_local_code_is_added_a_row_retired_and_a_provisional_one_activated(tmp_path: Path) -> None:
@@ -210,6 +218,48 @@ def test_every_fault_of_an_overlay_is_told_in_one_run_with_its_line(tmp_path: Pa
         (7, "not provisional"),
     ):
         assert any(fault.where == f"site/codes.csv line {line}" and words in fault.what for fault in caught.value.faults), (line, words, told)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param("urn:n,BMP,BMP,order,panel,use,,s,,add,w,b", {"member: is missing"}, id="a panel without members"),
+        pytest.param("urn:n,D,x,medication,thiazide,use,,s,,add,w,b", {"order: is missing"}, id="a drug without its order category"),
+        pytest.param("urn:n,D,x,medication,thiazide,exclude,order:rx-other,s,,add,w,b", {"'exclude' means nothing"}, id="a drug that is excluded"),
+        pytest.param("urn:n,C,x,analyte,calcium_total,residual,,s,,add,w,b", {"'residual' means nothing"}, id="a residual result"),
+        pytest.param("urn:n,C,x,analyte,calcium_total,use,not:urine,s,,add,w,b", {"is for exclusions"}, id="urine that is used"),
+        pytest.param("urn:n,C,x,analyte,calcium_total,use,property:mas,s,,add,w,b", {"'mas' is none of"}, id="a value that is not known"),
+        pytest.param("urn:n,I,x,order,img-target,use,regoin:leg,s,,add,w,b", {"'regoin:leg' is none of"}, id="an attribute that is not known"),
+        pytest.param("urn:n,S,x,site,thigh,use,,s,,add,w,b", {"region: is missing"}, id="a site without region"),
+        pytest.param("urn:n,E,x,context,encounter_clas:IMP,use,,s,,add,w,b", {"is no context"}, id="a context that is not known"),
+        pytest.param(f"{ICD10CM},S00-T14,x,history,trauma,use,,s,,add,w,b", {"one for each letter"}, id="a range over two letters"),
+        pytest.param(f"{ICD10CM},A19-A15,x,history,trauma,use,,s,,add,w,b", {"does not ascend"}, id="a range backwards"),
+        pytest.param("http://loinc.org/,2777-5,Phosphate x,analyte,phosphate,use,,s,,add,w,b", {"check digit"}, id="another spelling of a system"),
+        pytest.param("urn:n,A\0,x,analyte,phosphate,use,,s,,add,w,b", {"code holds a NUL"}, id="a NUL"),
+        pytest.param("urn:n,A,x,analyte,phosphate,use,,s,,add,w,b,more", {"more cells"}, id="too many cells"),
+        pytest.param(f"urn:n,A,{'x' * 140_000},analyte,phosphate,use,,s,,add,w,b", {"cannot be read"}, id="a cell beyond all bounds"),
+        pytest.param(
+            "http://loinc.org,2777-5,,analyte,phosphat,maybe,,s,,remove,,",
+            {"'maybe' is none of", "'remove' is none of", "'phosphat' is no", "check digit", "no display", "why is empty", "by is empty"},
+            id="everything at once",
+        ),
+    ],
+)
+def test_a_row_of_an_overlay_that_makes_no_sense_is_told_with_all_that_is_wrong(tmp_path: Path, line: str, words: set[str]) -> None:
+    with pytest.raises(ContentError) as caught:
+        load_mappings(_site(tmp_path, line))
+    assert {fault.where for fault in caught.value.faults} == {"site/codes.csv line 2"}
+    assert {word for word in words if not any(word in fault.what for fault in caught.value.faults)} == set()
+
+
+def test_a_column_that_stands_there_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "codes.csv").write_text(",".join([*SITE_COLUMNS, "code"]) + "\n", encoding="utf-8")
+    with pytest.raises(ContentError, match="column code stands there twice"):
+        load_mappings(tmp_path)
+
+
+def test_the_name_of_every_result_code_is_checked() -> None:
+    assert {row.concept for row in ROWS if row.kind == "analyte" and row.system == LOINC} - set(COMPONENTS) == set()
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"system,code\n", b""], ids=["not UTF-8", "columns missing", "empty"])

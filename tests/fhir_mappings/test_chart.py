@@ -45,6 +45,11 @@ def test_icd_codes_match_by_prefix_on_whole_nodes(code: str, expected: set[str])
     assert categories(read(condition(code))) == expected
 
 
+@pytest.mark.parametrize("code", ["E87.2", "E87.20", "E87.21", "E87.22", "E87.29"])
+def test_acidosis_of_any_kind_explains_no_high_phosphate(code: str) -> None:
+    assert categories(read(condition(code))) == {"acidosis"}
+
+
 @pytest.mark.parametrize("code", ["M79.89", "Q82.8", "G93.89", "R93.6", "I67.89"])
 def test_residual_codes_decide_nothing_and_are_told(code: str) -> None:
     facts = read(condition(code))
@@ -59,9 +64,17 @@ def test_provisional_and_disproved_snomed_codes_are_not_used(code: str) -> None:
     assert facts.unmapped == {("Condition", SNOMED, code): 1}
 
 
-@pytest.mark.parametrize("verification", ["refuted", "entered-in-error"])
-def test_a_condition_that_is_not_true_is_told_and_not_used(verification: str) -> None:
-    facts = read(condition(verificationStatus={"coding": [{"code": verification}]}))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"verificationStatus": {"coding": [{"code": "refuted"}]}}, id="refuted"),
+        pytest.param({"verificationStatus": {"coding": [{"code": "entered-in-error"}]}}, id="entered in error"),
+        pytest.param({"verificationStatus": {"coding": [{"system": "urn:local", "code": "X"}, {"code": "refuted"}]}}, id="by its second coding"),
+        pytest.param({"clinicalStatus": {"coding": [{"code": "entered-in-error"}]}}, id="entered in error, as clinical status"),
+    ],
+)
+def test_a_condition_that_is_not_true_is_told_and_not_used(changes: dict[str, Any]) -> None:
+    facts = read(condition(**changes))
     assert (categories(facts), [p.reason for p in facts.problems]) == (set(), ["status"])
 
 
@@ -85,6 +98,15 @@ def test_a_condition_without_a_clinical_status_counts_as_active() -> None:
         pytest.param({"bodySite": {"coding": [{"system": SNOMED, "code": "79368004"}]}}, {"head_neck"}, {"masseter"}, id="as one concept"),
         pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.451"}]}}, {"leg"}, set(), id="the site character of M61"),
         pytest.param({"code": {"coding": [{"system": ICD10CM, "code": "M61.49"}]}}, {"multiple"}, set(), id="multiple sites"),
+        pytest.param(
+            {"code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "M61.19"}]}}, set(), set(), id="a site digit of the WHO"
+        ),
+        pytest.param(
+            {"bodySite": [{"coding": [{"system": "https://snomed.info/sct", "code": "68367000"}]}]}, {"leg"}, {"thigh"}, id="another spelling"
+        ),
+        pytest.param(
+            {"bodySite": [{"coding": [{"system": "urn:oid:2.16.840.1.113883.6.96", "code": "12738006"}]}]}, {"intracranial"}, {"brain"}, id="OID"
+        ),
         pytest.param({}, set(), set(), id="unknown"),
     ],
 )
@@ -129,9 +151,27 @@ def test_a_drug_given_is_an_exposure_that_is_over() -> None:
     assert exposure.last is not None
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "draft", "cancelled", "not-taken"])
-def test_a_drug_never_taken_is_none(status: str) -> None:
-    assert read(_drug(status=status)).exposures == ()
+@pytest.mark.parametrize("status", ["completed", "stopped", "unknown", "on-hold", "in-progress", "something-new"])
+def test_a_drug_of_which_any_was_given_is_an_exposure(status: str) -> None:
+    (exposure,) = read(_drug("MedicationAdministration", status=status, effectiveDateTime="2026-06-01T08:00:00Z")).exposures
+    assert exposure.active is (status == "in-progress")
+
+
+@pytest.mark.parametrize(
+    "drug",
+    [
+        *[pytest.param(_drug(status=status), id=status) for status in ("entered-in-error", "draft", "cancelled", "not-taken")],
+        pytest.param(_drug("MedicationAdministration", status="not-done"), id="not given"),
+        pytest.param(_drug("MedicationAdministration", notGiven=True), id="not given, STU3"),
+        pytest.param(_drug("MedicationAdministration", wasNotGiven=True), id="not given, DSTU2"),
+        pytest.param(_drug("MedicationStatement", taken="n"), id="not taken, STU3"),
+        pytest.param(_drug("MedicationStatement", wasNotTaken=True), id="not taken, DSTU2"),
+        pytest.param(_drug(doNotPerform=True), id="an order not to give it"),
+    ],
+)
+def test_a_drug_never_taken_is_told_and_not_used(drug: dict[str, Any]) -> None:
+    facts = read(drug)
+    assert (facts.exposures, [(p.reason, p.category) for p in facts.problems]) == ((), [("status", "binder_noncalcium")])
 
 
 def test_a_stopped_prescription_without_an_end_may_have_been_taken_for_a_year() -> None:
@@ -207,8 +247,26 @@ def test_an_active_drug_of_unknown_code_is_a_problem_since_it_may_hide_an_abnorm
     assert facts.unmapped == {("MedicationRequest", RXNORM, "310798"): 1}
 
 
-def test_a_drug_with_an_atc_code_is_known_to_be_something_else() -> None:
-    assert read(_drug(code="C09AA03", system=ATC)).problems == ()
+@pytest.mark.parametrize("system", [ATC, "urn:oid:2.16.840.1.113883.6.73", "http://fhir.de/CodeSystem/bfarm/atc"])
+def test_a_drug_with_an_atc_code_is_known_to_be_something_else(system: str) -> None:
+    assert read(_drug(code="C09AA03", system=system)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        pytest.param("C09DA01", ATC, id="losartan and a thiazide"),
+        pytest.param("C03EA01", ATC, id="a thiazide and a potassium-sparing agent"),
+        pytest.param("A11CC55", ATC, id="vitamin D in combination"),
+        pytest.param("M05BB03", ATC, id="a bisphosphonate with vitamin D"),
+        pytest.param("A12AA20", ATC, id="calcium salts in combination"),
+        pytest.param("C10AA51", ATC, id="the series of combinations"),
+        pytest.param("C09A", ATC, id="a group"),
+        pytest.param("C09AA03", "http://patches.example/drug", id="a system that only sounds like it"),
+    ],
+)
+def test_a_code_that_does_not_name_one_substance_may_hide_an_abnormality(code: str, system: str) -> None:
+    assert [p.reason for p in read(_drug(code=code, system=system)).problems] == ["unknown-drug"]
 
 
 def test_an_old_unknown_drug_hides_nothing_any_more() -> None:
@@ -254,6 +312,24 @@ def test_drafts_are_sorted_into_categories(resource: dict[str, Any], expected: s
     assert (set(order.categories), order.draft, facts.fhir_version) == (expected, True, version)
 
 
+def test_what_a_referral_asks_for_is_read() -> None:
+    referral = _order(resourceType="ReferralRequest", code=None, serviceRequested=[{"coding": [{"system": LOINC, "code": "2731-8"}]}])
+    (order,) = read(drafts=(bundle(referral),)).drafts
+    assert order.categories == {"lab-pth"}
+
+
+@pytest.mark.parametrize("draft", [_order(doNotPerform=True), _drug(status="draft", doNotPerform=True)], ids=["test", "drug"])
+def test_an_order_not_to_do_it_is_no_order(draft: dict[str, Any]) -> None:
+    facts = read(drafts=(bundle(draft),))
+    assert (facts.drafts, [p.reason for p in facts.problems]) == ((), ["status"])
+
+
+@pytest.mark.parametrize("status", ["revoked", "entered-in-error", "draft", "unknown"])
+def test_an_order_of_the_chart_that_does_not_hold_is_told(status: str) -> None:
+    facts = read(_order(status=status))
+    assert (facts.orders, [p.reason for p in facts.problems]) == ((), ["status"])
+
+
 def test_a_draft_for_another_patient_is_dropped_and_told() -> None:
     facts = read(drafts=(bundle(_order(subject={"reference": "Patient/q"})),))
     assert (facts.drafts, [p.reason for p in facts.problems]) == ((), ["another-patient"])
@@ -297,6 +373,11 @@ def test_the_setting_is_told_by_the_class_of_the_encounter(class_: Any, setting:
     assert encounter.setting == setting
 
 
+def _encounter(class_: str = "AMB", **changes: Any) -> dict[str, Any]:
+    made = {"resourceType": "Encounter", "id": "e", "status": "in-progress", "class": {"code": class_}, "subject": {"reference": "Patient/p"}}
+    return made | changes
+
+
 def test_an_intensive_care_location_is_told() -> None:
     location = {
         "resourceType": "Location",
@@ -315,8 +396,22 @@ def test_an_intensive_care_location_is_told() -> None:
     assert found.locations == {"location:icu"}
 
 
-def test_the_specialty_of_the_user_is_told() -> None:
-    role = {"resourceType": "PractitionerRole", "specialty": [{"coding": [{"system": SNOMED, "code": "394589003"}]}]}
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
+def test_an_encounter_that_did_not_happen_is_told_and_sets_nothing(status: str) -> None:
+    facts = read(_encounter(status=status), _encounter("IMP", id="f", status="finished"))
+    assert facts.encounter is not None
+    assert (facts.encounter.setting, [p.reason for p in facts.problems]) == ("inpatient", ["status"])
+
+
+def test_of_two_encounters_that_are_going_on_the_inpatient_one_decides() -> None:
+    found = read(_encounter("IMP"), _encounter(id="z")).encounter
+    assert found is not None
+    assert found.setting == "inpatient"
+
+
+@pytest.mark.parametrize("system", [SNOMED, "https://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"])
+def test_the_specialty_of_the_user_is_told(system: str) -> None:
+    role = {"resourceType": "PractitionerRole", "specialty": [{"coding": [{"system": system, "code": "394589003"}]}]}
     assert read(role).specialties == {"specialty:nephrology"}
 
 
@@ -334,6 +429,33 @@ def test_a_report_tells_region_status_and_its_contained_results() -> None:
     (found,) = facts.reports
     assert (found.final, set(found.regions)) == (False, {"leg"})
     assert len(facts.labs["calcium_total"]) == 1
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "unknown"])
+def test_a_report_of_unusable_status_is_told_and_nothing_in_it_is_used(status: str) -> None:
+    facts = read(_report(status=status, contained=[observation(id="in", subject=None)]))
+    assert (facts.reports, facts.labs, [p.reason for p in facts.problems]) == ((), {}, ["status"])
+
+
+def test_a_broken_result_in_a_report_is_told_with_its_analyte() -> None:
+    (found,) = read(_report(contained=[observation(value=13.5, id="in", subject=None, interpretation="H")])).problems
+    assert (found.resource, found.reason, found.analyte) == ("DiagnosticReport/r#in", "unreadable", "calcium_total")
+
+
+def test_a_result_contained_in_a_panel_is_read() -> None:
+    panel = observation({"text": "panel"}, valueQuantity=None, id="panel", contained=[observation(id="in", subject=None)])
+    assert len(read(panel).labs["calcium_total"]) == 1
+
+
+def _report(**changes: Any) -> dict[str, Any]:
+    made = {
+        "resourceType": "DiagnosticReport",
+        "id": "r",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "24702-3"}]},
+        "subject": {"reference": "Patient/p"},
+    }
+    return made | changes
 
 
 def test_a_coded_conclusion_is_an_index_finding() -> None:
@@ -358,7 +480,17 @@ def test_a_procedure_is_history() -> None:
         "performedDateTime": "2020-01-01",
     }
     assert categories(read(procedure)) == {"tracheostomy"}
-    assert categories(read(procedure | {"status": "not-done"})) == set()
+    for undone in ({"status": "not-done"}, {"notDone": True}, {"notPerformed": True}):
+        facts = read(procedure | undone)
+        assert (categories(facts), [p.reason for p in facts.problems]) == (set(), ["status"])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_copies_of_the_patient_only_what_both_say_is_known(reverse: bool) -> None:
+    copies = [PATIENT, PATIENT | {"birthDate": "2015-01-01", "deceasedBoolean": True}]
+    facts = read(*(reversed(copies) if reverse else copies), with_patient=False)
+    assert (facts.patient.born, facts.patient.sex, facts.patient.deceased) == (None, "female", True)
+    assert [(p.element, p.reason) for p in facts.problems] == [("birthDate", "contradictory")]
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ SECONDS = 120
 
 
 @contextmanager
-def fhir_server() -> Iterator[str]:
-    """Start the server with all patients; yields its base URL."""
+def fhir_server(*, empty: bool = False) -> Iterator[str]:
+    """Start the server with all patients, or with none; yields its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    files = sorted(map(str, (SHARED / "fhir-data/dev").glob("*.json")))
+    files = [] if empty else sorted(map(str, (SHARED / "fhir-data/dev").glob("*.json")))
     process = subprocess.Popen(
         [sys.executable, str(SHARED / "tools/fhir-server-sekmet/run.py"), "--port", str(port), "--types", TYPES, *files],
         stdout=subprocess.PIPE,
