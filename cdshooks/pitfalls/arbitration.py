@@ -27,7 +27,7 @@ def arbitrate(
         if evaluation.holds(expression):
             return (), kept_back | {result.pitfall.id: f"silent: {name}" for result in candidates}
     dominating = [result for result in candidates if not (when := result.pitfall.dominates_when) or evaluation.holds(when)]
-    speaking = _keep(candidates, kept_back, lambda result: _dominated_by(result, candidates, dominating))
+    speaking = _keep(candidates, kept_back, lambda result: _dominated_by(result, _that_may(result, candidates, hook, rules), dominating))
     speaking = _keep(speaking, kept_back, lambda result: _against_policy(result, hook, rules))
     speaking.sort(key=lambda result: _rank(result, rules))
     return tuple(_within_budget(speaking, kept_back, hook, budget)), kept_back
@@ -46,6 +46,11 @@ def _keep(results: Iterable[Result], kept_back: dict[str, str], why_not: Callabl
     return kept
 
 
+def _that_may(result: Result, candidates: Sequence[Result], hook: str, rules: Arbitration) -> Iterable[Result]:
+    """The pitfalls that may keep this one back. One that may not speak on this hook still blocks reassurance, but silences no danger."""
+    return candidates if result.pitfall.reassures else (other for other in candidates if not _against_policy(other, hook, rules))
+
+
 def _dominated_by(result: Result, candidates: Iterable[Result], dominating: Sequence[Result]) -> str:
     for other in candidates:
         by_name = result.pitfall.id in other.pitfall.dominates and other in dominating
@@ -60,9 +65,11 @@ def _against_policy(result: Result, hook: str, rules: Arbitration) -> str:
     return ""
 
 
-def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int]:
-    first = result.pitfall.rule in {"info": rules.info_first, "warning": rules.warning_first}.get(result.indicator, ())
-    return INDICATORS.index(result.indicator), not first, result.pitfall.rule
+def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int, bool, int]:
+    rule = result.pitfall.rule
+    first = rule in {"info": rules.info_first, "warning": rules.warning_first}.get(result.indicator, ())
+    place = rules.in_place_of.get(rule, rule) if result.indicator == "warning" else rule
+    return INDICATORS.index(result.indicator), not first, place, place == rule, rule
 
 
 def _within_budget(speaking: Iterable[Result], kept_back: dict[str, str], hook: str, budget: Mapping[str, Decimal]) -> list[Result]:

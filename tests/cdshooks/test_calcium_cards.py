@@ -41,7 +41,7 @@ REST = "albumin 4.0 g/dL, phosphate 3.4 mg/dL, creatinine 0.8 mg/dL"
         ),
         pytest.param(
             "labs: calcium 7.6 mg/dL, potassium 6.9 mmol/L, alp 22 U/L\norders: excision, rx-calcimimetic",
-            [SAMPLE, "mineral-drug-hazard"],
+            ["mineral-drug-hazard", SAMPLE],
             id="the sample keeps its place among other warnings",
         ),
         pytest.param(
@@ -140,3 +140,8 @@ CITRATE = "encounter: inpatient at icu\nlabs 4 h ago: calcium 10.9 mg/dL, albumi
 )
 def test_a_low_ionised_calcium_of_the_draw_overrules_a_high_total(lines: str, high: bool) -> None:
     assert bool(_low(lines).calcium.high) is high
+
+
+def test_what_replaces_a_card_does_not_fall_over_the_budget_behind_later_ones() -> None:
+    given = "labs: calcium 11.0 mg/dL, pth 48 pg/mL (10-65), albumin 4.1 g/dL, egfr 22\norders: excision"
+    assert topics(ask("age: 58 female\nhistory: calcification_skin, ckd_g4\n" + given))[0] == "normal-pth-with-high-calcium"
