@@ -90,14 +90,14 @@ _ALL = (
     _bool("calcium.high", "a fresh calcium (total, adjusted or ionised) is above its limit", CALCIUM, CHART),
     _bool(
         "calcium.high_uncertain",
-        "calcium is high only before adjustment, or only by an adjustment that is unreliable in this patient",
+        "calcium is high only before adjustment, only by an adjustment that is unreliable in this patient, or beside a low one",
         ADJUSTMENT,
         SETTING,
     ),
     _bool("calcium.low", "a fresh calcium is below its limit", CALCIUM, CHART),
     _bool(
         "calcium.low_uncertain",
-        "calcium is low only before adjustment, or only by an adjustment that is unreliable in this patient",
+        "calcium is low only before adjustment, only by an adjustment that is unreliable in this patient, or beside a high one",
         ADJUSTMENT,
         SETTING,
     ),
