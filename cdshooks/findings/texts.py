@@ -69,11 +69,14 @@ def _of(analyte: str, known: str = "{}") -> Callable[[State], str]:
 
 
 def _dated(analyte: str) -> Callable[[State], str]:
-    """A fresh value with its date, for a card that shows values of several days."""
+    """The newest value with its date, for a card that shows values of several days; one that is not fresh is told as such, not kept back."""
 
     def text(state: State) -> str:
-        lab = state.chart.fresh(analyte)
-        return f"{full(lab, state.chart.mappings.analytes[analyte].unit)} ({day(lab)})" if lab is not None else ""
+        lab = state.chart.newest(analyte)
+        if lab is None:
+            return ""
+        age = "" if state.chart.fresh(analyte) is not None else ", too old to count"
+        return f"{full(lab, state.chart.mappings.analytes[analyte].unit)} ({day(lab)}{age})"
 
     return text
 
@@ -353,7 +356,7 @@ def _equation(state: State) -> str:
 
 
 def _drug(state: State) -> str:
-    return state.questioned_drugs[0].label if state.questioned_drugs else ""
+    return _labels(state.unindicated_drugs)
 
 
 def _sign(state: State) -> str:
