@@ -10,7 +10,7 @@ from . import hazard
 from .calcium import COMPUTED
 from .chart import is_high
 from .state import State
-from .texts import day, full, joined, shown
+from .texts import day, full, joined, product_number, shown
 
 NAMES = {"calcium_total": "calcium", "calcium_adjusted": "adjusted calcium", "calcium_ionised": "ionised calcium"}
 LACKING_NAMES = {"calcium_total": "calcium", "vitamin_d_25oh": "25-OH-D", "vitamin_d_125oh": "1,25-(OH)2-D", "magnesium": "magnesium"}
@@ -53,7 +53,7 @@ def _whole(lab: Lab | None) -> str:
 
 
 def _product(state: State) -> str:
-    return f"{state.product.value:.1f} mg2/dL2" if state.product is not None else ""
+    return f"{product_number(state.product, state.product.value, '0.1')} mg2/dL2" if state.product is not None else ""
 
 
 def _load_reasons(state: State) -> Iterator[tuple[str, str]]:

@@ -42,9 +42,11 @@ def shown(lab: Lab) -> str:
     return NUMBER.sub(lambda match: str(Decimal(match.group()).quantize(Decimal("0.01"))), lab.shown)
 
 
-def full(lab: Lab, unit: str) -> str:
-    """A value as it was sent, with the canonical value beside it where the units differ, and a word when another result contradicts it."""
+def full(lab: Lab, unit: str, *, status: bool = True) -> str:
+    """A value as it was sent, with the canonical value beside it where the units differ, and a word when another result contradicts it or
+    (unless its `status` is told apart) when it is not final."""
     doubt = " (unverified, conflicting result)" if lab.conflicting else ""
+    doubt += " (not final)" if status and not lab.final else ""
     if lab.unit == unit or lab.comparator:
         return f"{shown(lab)}{doubt}"
     return f"{shown(lab)} ({lab.value.quantize(Decimal('0.01'))} {unit}){doubt}"
@@ -251,14 +253,14 @@ def _product(read: Callable[[Product], str]) -> Callable[[State], str]:
     return lambda state: read(state.product) if state.product is not None else ""
 
 
-def _number(product: Product, value: Decimal, places: str) -> str:
+def product_number(product: Product, value: Decimal, places: str) -> str:
     # Cut, not rounded: a product just below a limit must not be printed as having reached it.
     return f"{'at least ' if product.at_least else ''}{value.quantize(Decimal(places), ROUND_DOWN)}"
 
 
 def _product_si(state: State) -> str:
     product = state.product
-    return _number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
+    return product_number(product, product.value / state.chart.thresholds.product["per_mmol2"], "0.01") if product is not None else ""
 
 
 def _with_calcium(read: Callable[[Lab], str]) -> Callable[[State], str]:
@@ -378,7 +380,7 @@ def _stage(state: State) -> str:
 
 def _have(state: State) -> str:
     labs = [(analyte, state.chart.fresh(analyte)) for analyte in ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr")]
-    return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
+    return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)}{'' if lab.final else ', not final'})" for analyte, lab in labs if lab is not None)
 
 
 def _speaking_low(state: State) -> Lab | None:
@@ -437,7 +439,7 @@ def _receipt(state: State) -> str:
 
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
-    "calcium.critical_full": _critical(lambda lab: full(lab, _unit(lab))),
+    "calcium.critical_full": _critical(lambda lab: full(lab, _unit(lab), status=False)),
     "calcium.critical_date": _critical(day),
     "calcium.critical_status": _critical(lambda lab: lab.status),
     "calcium.critical_measure": _critical(_measure),
@@ -488,7 +490,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
-    "product.value": _product(lambda product: _number(product, product.value, "0.1")),
+    "product.value": _product(lambda product: product_number(product, product.value, "0.1")),
     "product.si": _product_si,
     "product.draw": _product(lambda product: "same draw" if product.same_draw else "drawn within 24 hours"),
     "product.measure": _product(lambda product: _measure(product.calcium)),
@@ -501,7 +503,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "pth.value": _of("pth"),
     "pth.dated": _dated("pth"),
     "pth.short": _with_calcium(shown),
-    "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL")),
+    "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL", status=False)),
     "pth.with_calcium_range": lambda state: _limits(state, state.pth_with_calcium.pth if state.pth_with_calcium else None),
     "pth.with_calcium_date": _with_calcium(day),
     "pth.with_calcium_status": _with_calcium(_pth_status),
