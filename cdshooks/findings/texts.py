@@ -56,6 +56,11 @@ def day(lab: Lab) -> str:
     return lab.when.at.date().isoformat()
 
 
+def with_date(text: str, date: str) -> str:
+    """A value with its date, inside the brackets that it may end with."""
+    return f"{text[:-1]}, {date})" if text.endswith(")") else f"{text} ({date})"
+
+
 def joined(words: Iterable[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     items = list(words)
@@ -78,7 +83,7 @@ def _dated(analyte: str) -> Callable[[State], str]:
         if lab is None:
             return ""
         age = "" if state.chart.fresh(analyte) is not None else ", too old to count"
-        return f"{full(lab, state.chart.mappings.analytes[analyte].unit)} ({day(lab)}{age})"
+        return with_date(full(lab, state.chart.mappings.analytes[analyte].unit), f"{day(lab)}{age}")
 
     return text
 
@@ -118,7 +123,9 @@ def _beside(state: State, calcium: Lab) -> str:
 def _or_newest(name: str, of_the_draw: Lab | None, newest: Lab | None, otherwise: str) -> str:
     if of_the_draw is not None:
         return f"{name} {full(of_the_draw, _unit(of_the_draw))}"
-    return f"{name} {full(newest, _unit(newest))} (another draw, {day(newest)})" if newest is not None else f"{name} {otherwise}"
+    if newest is None:
+        return f"{name} {otherwise}"
+    return with_date(f"{name} {full(newest, _unit(newest))}", f"another draw, {day(newest)}")
 
 
 def _unit(calcium: Lab) -> str:
@@ -380,7 +387,9 @@ def _stage(state: State) -> str:
 
 def _have(state: State) -> str:
     labs = [(analyte, state.chart.fresh(analyte)) for analyte in ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr")]
-    return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)}{'' if lab.final else ', not final'})" for analyte, lab in labs if lab is not None)
+    return "; ".join(
+        f"{_short(state, analyte)} {shown(lab)} ({day(lab)}{'' if lab.final else ', not final'})" for analyte, lab in labs if lab is not None
+    )
 
 
 def _speaking_low(state: State) -> Lab | None:
@@ -471,7 +480,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
-    "phosphate.dated": _phosphate(lambda lab: f"{full(lab, 'mg/dL')} ({day(lab)})"),
+    "phosphate.dated": _phosphate(lambda lab: with_date(full(lab, "mg/dL"), day(lab))),
     "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
     "specimen.calcium": _drawn("calcium_total"),
@@ -498,6 +507,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "product.phosphate": _product(lambda product: full(product.phosphate, "mg/dL")),
     "product.date": _product(lambda product: day(product.phosphate)),
     "albumin.value": _of("albumin"),
+    "albumin.dated": _dated("albumin"),
     "creatinine.value": _of("creatinine"),
     "creatinine.dated": _dated("creatinine"),
     "pth.value": _of("pth"),
