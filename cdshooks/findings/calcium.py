@@ -154,12 +154,13 @@ def _ionised_says_normal(chart: Chart, lab: Lab) -> bool:
 
 
 def _overruled(chart: Chart, lab: Lab) -> bool:
-    """Whether an ionised calcium of the same draw lies in range or beyond the other limit, so that an abnormal total or adjusted calcium is
-    discordant instead: citrate raises the total and lowers the ionised, and calcium may then be the treatment."""
-    return _ionised_says_normal(chart, lab) or _ionised_says_opposite(chart, lab)
+    """Whether an ionised calcium of the same draw lies in range, so that an abnormal total or adjusted calcium is discordant instead."""
+    return _ionised_says_normal(chart, lab)
 
 
-def _ionised_says_opposite(chart: Chart, lab: Lab) -> bool:
+def opposed(chart: Chart, lab: Lab) -> bool:
+    """Whether the ionised calcium of the same draw lies beyond the other limit: citrate raises the total and lowers the ionised, and calcium may
+    then be the treatment."""
     ionised = same_draw_ionised(chart, lab) if lab.analyte != "calcium_ionised" else None
     if ionised is None or not ionised.final or ionised.conflicting:
         return False

@@ -32,6 +32,8 @@ from .specimen import Specimen
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
+# What a diagnosis tells of calcium or phosphate that the results of the year may not show, also when it is said to be over.
+ABNORMAL_BY_DIAGNOSIS = ("hypercalcaemia", "hypocalcaemia", "phosphate_disorder", "milk_alkali", "vitamin_d_toxicity")
 # What must be proven before a card may question a test of active vitamin D, beside undisturbed results: unlike a card that speaks for a local
 # cause, it may be given beside a drug that can hide a low value, an abnormal ALP or a high PTH, and several sites.
 FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
@@ -185,6 +187,9 @@ def _other_labs(chart: Chart) -> str:
         lab = _present(chart, analyte)
         if lab == "unusable" or (isinstance(lab, Lab) and not in_range(lab)):
             return f"{analyte} is present and not proven in range"
+    overdue = _abnormal_when_last_known(chart, "pth")
+    if overdue is not None:
+        return f"PTH {overdue.shown} was out of range when it was last known"
     vitamin_d = _present(chart, "vitamin_d_25oh")
     if vitamin_d == "unusable":
         return "25-OH-D is present and not usable"
@@ -193,6 +198,12 @@ def _other_labs(chart: Chart) -> str:
     if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
         return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
     return ""
+
+
+def _abnormal_when_last_known(chart: Chart, analyte: str) -> Lab | None:
+    """The newest value if it is too old to count and was not in range: then a new one is due, and not of little use."""
+    newest = max(chart.within(analyte, chart.thresholds.lookback_days["stale"]), key=lambda lab: lab.when.at, default=None)
+    return newest if newest is not None and chart.fresh(analyte) is None and not in_range(newest) else None
 
 
 def proven_but_alp(state: Proof) -> bool:
@@ -236,6 +247,11 @@ def _recent_abnormal(chart: Chart) -> str:
         for lab in chart.within(analyte, days):
             if is_high(lab) or is_low(lab) or lab.flags & ABNORMAL_FLAGS:
                 return f"{analyte} {lab.shown} was out of range within the last {days} days"
+    limit = chart.ago(days)
+    for record in (record for category in ABNORMAL_BY_DIAGNOSIS for record in chart.facts.histories.get(category, ())):
+        known = record.recorded or record.onset
+        if known is None or known.until >= limit:
+            return f"{record.display or record.category} was recorded within the last {days} days, or is not dated"
     return ""
 
 

@@ -188,7 +188,7 @@ THRESHOLDS: Mapping[str, tuple[str, ...]] = {
         *SAMPLE,
         *GADOLINIUM,
     ),
-    "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max"),
+    "checklist.other_labs": ("reassurance.vitamin_d_min", "reassurance.vitamin_d_max", "lookback_days.stale"),
     "checklist.alp": ("reassurance.alp_min",),
     "minerals.normal_but_alp": ("reassurance.alp_min", "reassurance.alp_times_upper"),
     "checklist.no_recent_abnormal": ("lookback_days.abnormal_minerals",),

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from fhir_mappings import Lab, Order
 
-from .calcium import MEASURES, Calcium
+from .calcium import MEASURES, Calcium, opposed
 from .chart import Chart, bounds, is_high
 from .doses import per_day
 from .kidney import Kidney
@@ -164,7 +164,12 @@ def _may_be_binder(chart: Chart, order: Order) -> bool:
 
 
 def high_calcium(situation: Situation) -> Answer:
-    return _told(bool(situation.calcium.high), _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
+    return _told(bool(_high(situation)), _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
+
+
+def _high(situation: Situation) -> tuple[Lab, ...]:
+    """The high values of calcium that the ionised calcium of their draw does not oppose."""
+    return tuple(lab for lab in situation.calcium.high if not opposed(situation.chart, lab))
 
 
 def low_calcium(situation: Situation) -> Answer:
@@ -322,7 +327,7 @@ SUB_CODES: Mapping[str, SubCode] = {
 def severe_load(situation: Situation) -> Answer:
     """Calcium at or above the severe limit, the product likewise, or calcium and phosphate high together."""
     limit = situation.chart.thresholds.hazard["calcium_severe"]
-    most = any((low := bounds(lab)[0]) is not None and low >= limit for lab in situation.calcium.high if lab.analyte != "calcium_ionised")
+    most = any((low := bounds(lab)[0]) is not None and low >= limit for lab in _high(situation) if lab.analyte != "calcium_ionised")
     known = _told(most, _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
     together = both(high_calcium(situation), high_phosphate(situation))
     return any_of(known, _high_product(situation, severe=True), together)

@@ -196,7 +196,7 @@ KIDNEY_INDICATIONS = (
 )
 
 
-def other_indication(chart: Chart, drugs: Iterable[str]) -> bool:
-    """Whether the chart holds a coded indication for each of the questioned drug categories."""
-    wanted = [INDICATIONS.get(drug, KIDNEY_INDICATIONS) for drug in drugs if drug.startswith("rx-")]
+def other_indication(chart: Chart, order: Order) -> bool:
+    """Whether the chart holds a coded indication for each category of a questioned drug. A parathyroidectomy has none but its diagnosis."""
+    wanted = [INDICATIONS.get(drug, KIDNEY_INDICATIONS) for drug in order.categories if drug.startswith("rx-")]
     return bool(wanted) and all(chart.has(*names) for names in wanted)

@@ -120,6 +120,11 @@ class State:
         return orders.questioned_drugs(self.chart)
 
     @cached_property
+    def unindicated_drugs(self) -> tuple[Order, ...]:
+        """Those of them for which the chart holds no other coded indication."""
+        return tuple(order for order in self.questioned_drugs if not orders.other_indication(self.chart, order))
+
+    @cached_property
     def active_vitamin_d_tests(self) -> tuple[Order, ...]:
         return orders.active_vitamin_d_tests(self.chart)
 

@@ -18,6 +18,7 @@ NORMAL = body(
 LOW_YIELD = "extended-metabolic-workup-low-yield"
 ICD10CM, SNOMED, RXNORM = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
+RESOLVED = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}]}
 Change = Callable[[Json], None]
 
 
@@ -264,6 +265,7 @@ SILENCING = [
     pytest.param(_drug("999999999"), id="7 an active drug of unknown code"),
     pytest.param(_observed("2731-8", 80, "pg/mL"), id="8 PTH high"),
     pytest.param(_observed("2731-8", 8, "pg/mL"), id="8 PTH low"),
+    pytest.param(_observed("2731-8", 120, "pg/mL", effectiveDateTime="2025-11-27T12:00:00Z"), id="8 PTH high 200 days ago, and not since"),
     pytest.param(_observed("6768-6", 30, "U/L"), id="8 ALP 30"),
     pytest.param(_observed("6768-6", 151, "U/L"), id="8 ALP above its limit"),
     pytest.param(_observed("19123-9", 1.5, "mg/dL"), id="8 magnesium low"),
@@ -272,6 +274,8 @@ SILENCING = [
     pytest.param(_observed("62292-8", 101, "ng/mL"), id="8 25-OH-D above 100"),
     pytest.param(_observed("17861-6", 11.0, "mg/dL", effectiveDateTime="2025-07-01T12:00:00Z"), id="9 calcium high 349 days ago"),
     pytest.param(_observed("2777-1", 5.0, "mg/dL", effectiveDateTime="2026-01-01T12:00:00Z"), id="9 phosphate high this year"),
+    pytest.param(_condition("E83.52", clinicalStatus=RESOLVED, recordedDate="2026-03-15"), id="9 hypercalcaemia coded this year, and over"),
+    pytest.param(_condition("E83.51", clinicalStatus=RESOLVED), id="9 hypocalcaemia coded, over, and not dated"),
     pytest.param(_condition("G23.8"), id="10 intracranial calcification"),
     pytest.param(_condition("61778004", SNOMED), id="10 tumoral calcinosis"),
     pytest.param(_site("https://snomed.info/sct"), id="10 brain, by another spelling of SNOMED CT"),
