@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -35,6 +35,9 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = _usable(url)
         self._engine = _engine(self._url)
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # SQLite has one writer: threads that take turns lose less time than by trying again, which is how SQLite itself waits.
+        self._turns = threading.Lock() if self._url.get_backend_name() == "sqlite" else nullcontext()
         self._purging = threading.Lock()
         self._next_purge = float("-inf")
 
@@ -86,15 +89,18 @@ class Store:
             self._purging.release()
 
     def _do(self, work: Callable[[Connection], ANY]) -> ANY:
-        """Do one piece of work in a transaction; once more if the connection had died meanwhile, as after a restart of the database."""
-        with self._talking():
+        """Run one statement; once more if the connection had died meanwhile, as after a restart of the database.
+
+        Each statement is a transaction by itself: BEGIN and COMMIT would be two more journeys to the database.
+        """
+        with self._talking(), self._turns:
             try:
-                with self._engine.begin() as connection:
+                with self._single.connect() as connection:
                     return work(connection)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            with self._engine.begin() as connection:
+            with self._single.connect() as connection:
                 return work(connection)
 
     @contextmanager
