@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..auth import Authenticator, Caller
-from ..errors import AccessError, NotNow
+from ..errors import NotNow
 
 PATH = re.compile(r"/+cds-services/+([^/]+)/*")  # as routing will see it
 FOUND, LATE = "cdshooks.caller", "cdshooks.late"  # in the WSGI environ; no header can set these
@@ -35,13 +35,13 @@ class Door:
             if LATE in environ:
                 raise NotNow("time", "to check the JWT took too long")
             self._find(environ, service)
-        found: Caller | AccessError = environ[FOUND]
-        if isinstance(found, AccessError):
+        found: Caller | Exception = environ[FOUND]
+        if isinstance(found, Exception):
             raise found
         return found
 
     def _find(self, environ: dict[str, Any], service: str) -> None:
         try:
             environ[FOUND] = self.authenticator.caller(environ.get("HTTP_AUTHORIZATION", ""), service)
-        except AccessError as error:
+        except Exception as error:  # our own faults, too: raised again by the view, where the error handlers are
             environ[FOUND] = error
