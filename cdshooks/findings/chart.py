@@ -83,16 +83,21 @@ class Chart:
         return self.ago(self.thresholds.fresh_days(analyte, self.inpatient))
 
     def for_danger(self, analyte: str) -> tuple[Lab, ...]:
-        """The fresh values that a danger may rest on: the newest, and while that is preliminary also the newest final one.
+        """The fresh values that a danger may rest on: the newest, any other of its moment, and while the newest is preliminary also the
+        newest final one.
 
-        A preliminary result can raise an alarm; it cannot call one off.
+        A preliminary result can raise an alarm, and so can each of two that contradict each other; neither can call one off.
         """
         newest = self.fresh(analyte)
-        if newest is None or newest.final:
-            return () if newest is None else (newest,)
+        if newest is None:
+            return ()
+        labs = self.labs(analyte)
+        found = (newest, *(lab for lab in labs[:-1] if lab.when == newest.when))
+        if newest.final:
+            return found
         limit = self._fresh_since(analyte)
-        final = next((lab for lab in reversed(self.labs(analyte)) if lab.final and lab.when.until >= limit), None)
-        return (newest,) if final is None else (newest, final)
+        final = next((lab for lab in reversed(labs) if lab.final and lab.when.until >= limit), None)
+        return found if final is None or final in found else (*found, final)
 
     def within(self, analyte: str, days: Decimal | int) -> Iterator[Lab]:
         """Usable values of the last `days`, oldest first."""
@@ -117,8 +122,15 @@ class Chart:
         if analyte not in self._proven:
             lab = self.fresh(analyte)
             proven = lab is not None and lab.final and lab.when.at >= self._fresh_since(analyte) and self.blocked(analyte) is None
-            self._proven[analyte] = lab if proven else None
+            self._proven[analyte] = lab if proven and not self._doubted(analyte, lab) else None
         return self._proven[analyte]
+
+    def _doubted(self, analyte: str, newest: Lab | None) -> bool:
+        """Whether a value of the very moment of the newest is not final, or only a bound. Two formulas of eGFR often stand side by side."""
+        if newest is None or analyte == "egfr":
+            return False
+        beside = (lab for lab in self.labs(analyte)[:-1] if lab.when == newest.when)
+        return any(not lab.final or lab.comparator for lab in beside)
 
     def paired_with(self, lab: Lab, analyte: str, hours: Decimal) -> Lab | None:
         """The value of `analyte` drawn together with `lab` (same specimen first, then the nearest within `hours`), or None."""

@@ -52,7 +52,8 @@ def _adult(chart: Chart) -> str:
 
 def _fresh(chart: Chart) -> str:
     missing = [name for name in ("calcium_total", "phosphate", "albumin") if chart.proven(name) is None]
-    if chart.proven("creatinine") is None and chart.proven("egfr") is None:
+    creatinine = _present(chart, "creatinine")
+    if creatinine == "unusable" or (creatinine is None and chart.proven("egfr") is None):  # a reported eGFR does not heal a creatinine
         missing.append("creatinine or eGFR")
     return f"not fresh, final and usable: {', '.join(missing)}" if missing else ""
 
@@ -166,6 +167,8 @@ def _recent_abnormal(chart: Chart) -> str:
     days: Decimal = chart.thresholds.lookback_days["abnormal_minerals"]
     for analyte in LOOKED_BACK:
         for lab in chart.within(analyte, days):
+            if lab.limits is None:  # an ionised calcium from before the eighteenth birthday, say
+                return f"{analyte} {lab.shown} within the last {days} days has no range to compare with"
             if is_high(lab) or is_low(lab) or lab.flags & ABNORMAL_FLAGS:
                 return f"{analyte} {lab.shown} was out of range within the last {days} days"
     return ""
