@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -195,14 +195,18 @@ def request(chart: Chart) -> Json:
     if chart.hook != "patient-view":
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order} for order in drafts]}
     if chart.hook == "order-select":
-        context["selections"] = [f"{order['resourceType']}/{order['id']}" for order, draft in zip(drafts, chart.drafts, strict=True) if draft.selected]
+        context["selections"] = [
+            f"{order['resourceType']}/{order['id']}" for order, draft in zip(drafts, chart.drafts, strict=True) if draft.selected
+        ]
     prefetch: Json = {"patient": patient} | {key: _bundle(items) for key, items in _resources(chart).items()}
     prefetch |= {f"observations-{number}": _bundle([]) for number in range(2, 6)}
     if chart.encounter:
         context["encounterId"] = "now"
         prefetch["encounter"] = _encounter(chart)
     if chart.author:
-        prefetch[USER_KEY] = _bundle([{"resourceType": "PractitionerRole", "id": "role", "specialty": [coded("context", f"specialty:{chart.author}")]}])
+        prefetch[USER_KEY] = _bundle(
+            [{"resourceType": "PractitionerRole", "id": "role", "specialty": [coded("context", f"specialty:{chart.author}")]}]
+        )
     for key, how in chart.failed:
         _fail(prefetch, key, how)
     return {"hook": chart.hook, "hookInstance": str(uuid.UUID(int=1)), "context": context, "prefetch": prefetch}
@@ -255,7 +259,9 @@ def observation(number: int, result: Result) -> Json:
         "status": result.status,
         "code": {"coding": [{"system": LOINC, "code": code}]},
         "subject": {"reference": f"Patient/{PATIENT}"},
-        "effectiveDateTime": {"exact": moment.isoformat(), "naive": moment.replace(tzinfo=None).isoformat(), "date": moment.date().isoformat()}[result.clock],
+        "effectiveDateTime": {"exact": moment.isoformat(), "naive": moment.replace(tzinfo=None).isoformat(), "date": moment.date().isoformat()}[
+            result.clock
+        ],
         "valueQuantity": quantity,
     }
     limits = {side: {"value": float(value), "unit": result.unit} for side, value in (("low", result.low), ("high", result.high)) if value}
@@ -401,41 +407,120 @@ GOOD = {
     "vitamin_d": (("30", "ng/mL"), ("70", "nmol/L")),
     "potassium": (("4.1", "mmol/L"),),
 }
+
+
+def _at(unit: str, values: str) -> list[tuple[str, str]]:
+    return [(value, unit) for value in values.split()]
+
+
+RATE = UNITS["egfr"][0]
 EDGE = {
-    "calcium": [(v, "mg/dL") for v in "6.9 7.0 7.1 8.7 8.79 8.8 8.81 8.89 8.9 8.91 9.2 9.8 10.0 10.29 10.3 10.31 10.39 10.4 10.41 10.5 11.2 13.9 14.0 15.1".split()]
-    + [(v, "mmol/L") for v in "1.75 2.19 2.20 2.22 2.23 2.30 2.56 2.57 2.59 2.60 2.61 2.80 3.49 3.50".split()],
-    "phosphate": [(v, "mg/dL") for v in "1.0 2.4 2.49 2.5 2.51 2.69 2.7 2.71 4.0 4.39 4.4 4.41 4.59 4.6 4.61 4.7 6.2 8.0".split()]
-    + [(v, "mmol/L") for v in "0.79 0.80 0.86 0.87 0.88 1.41 1.42 1.43 1.48 1.49 1.50 2.1".split()],
-    "albumin": [(v, "g/dL") for v in "1.5 2.9 2.99 3.0 3.01 3.5 3.8 4.9 5.0 5.01 5.1 5.6".split()] + [(v, "g/L") for v in "29 30 50 51".split()],
-    "creatinine": [(v, "mg/dL") for v in "0.4 0.9 1.0 1.05 1.1 1.2 1.3 1.6 2.5 5.0".split()] + [(v, "umol/L") for v in "88 97 115 200".split()],
-    "ionised": [(v, "mmol/L") for v in "0.80 0.81 1.14 1.15 1.16 1.17 1.18 1.25 1.27 1.28 1.29 1.30 1.31 1.59 1.60".split()] + [("4.6", "mg/dL"), ("5.2", "mg/dL")],
-    "adjusted": [(v, "mg/dL") for v in "8.7 8.8 8.9 9.2 9.6 9.7 10.2 10.3 10.4 10.5 14.0".split()] + [(v, "mmol/L") for v in "2.20 2.30 2.60 2.70".split()],
-    "egfr": [(v, UNITS["egfr"][0]) for v in "12 29 30 44 45 59 59.9 60 61 89 90 91 110".split()],
-    "cystatin": [(v, UNITS["egfr"][0]) for v in "45 59 60 61 90".split()],
-    "pth": [(v, "pg/mL") for v in "5 9.9 10 10.1 64 65 66 120".split()] + [(v, "pmol/L") for v in "1.0 6.8 6.9 7.0".split()],
-    "alp": [(v, "U/L") for v in "18 29 30 31 37 38 149 150 151 210 449 450 451 900".split()],
-    "magnesium": [(v, "mg/dL") for v in "1.6 1.7 1.8 2.4 2.5".split()],
-    "vitamin_d": [(v, "ng/mL") for v in "8 19 20 21 99 100 101 160".split()],
-    "potassium": [(v, "mmol/L") for v in "3.0 5.9 6.0 6.2 9.1".split()],
+    "calcium": [
+        *_at("mg/dL", "6.9 7.0 7.1 8.7 8.79 8.8 8.81 8.89 8.9 8.91 9.2 9.8 10.0 10.29 10.3 10.31 10.39 10.4 10.41 10.5 11.2 13.9 14.0 15.1"),
+        *_at("mmol/L", "1.75 2.19 2.20 2.22 2.23 2.30 2.56 2.57 2.59 2.60 2.61 2.80 3.49 3.50"),
+    ],
+    "phosphate": [
+        *_at("mg/dL", "1.0 2.4 2.49 2.5 2.51 2.69 2.7 2.71 4.0 4.39 4.4 4.41 4.59 4.6 4.61 4.7 6.2 8.0"),
+        *_at("mmol/L", "0.79 0.80 0.86 0.87 0.88 1.41 1.42 1.43 1.48 1.49 1.50 2.1"),
+    ],
+    "albumin": [*_at("g/dL", "1.5 2.9 2.99 3.0 3.01 3.5 3.8 4.9 5.0 5.01 5.1 5.6"), *_at("g/L", "29 30 50 51")],
+    "creatinine": [*_at("mg/dL", "0.4 0.9 1.0 1.05 1.1 1.2 1.3 1.6 2.5 5.0"), *_at("umol/L", "88 97 115 200")],
+    "ionised": [*_at("mmol/L", "0.80 0.81 1.14 1.15 1.16 1.17 1.18 1.25 1.27 1.28 1.29 1.30 1.31 1.59 1.60"), *_at("mg/dL", "4.6 5.2")],
+    "adjusted": [*_at("mg/dL", "8.7 8.8 8.9 9.2 9.6 9.7 10.2 10.3 10.4 10.5 14.0"), *_at("mmol/L", "2.20 2.30 2.60 2.70")],
+    "egfr": _at(RATE, "12 29 30 44 45 59 59.9 60 61 89 90 91 110"),
+    "cystatin": _at(RATE, "45 59 60 61 90"),
+    "pth": [*_at("pg/mL", "5 9.9 10 10.1 64 65 66 120"), *_at("pmol/L", "1.0 6.8 6.9 7.0")],
+    "alp": _at("U/L", "18 29 30 31 37 38 149 150 151 210 449 450 451 900"),
+    "magnesium": _at("mg/dL", "1.6 1.7 1.8 2.4 2.5"),
+    "vitamin_d": _at("ng/mL", "8 19 20 21 99 100 101 160"),
+    "potassium": _at("mmol/L", "3.0 5.9 6.0 6.2 9.1"),
 }
 WILD = {"calcium": ("3.9", "25"), "phosphate": ("0.2", "21"), "albumin": ("0.5", "7.5"), "creatinine": ("0.05", "30"), "ionised": ("0.2", "3.5")}
 REQUIRED = ("calcium", "phosphate", "albumin", "creatinine")
 RANGES = {
-    "calcium": {"mg/dL": (("8.8", "10.4"), ("8.5", "10.2"), ("9.0", "10.0"), ("9.2", "9.6"), ("", "10.4"), ("8.8", ""), ("9.4", "9.4"), ("2.0", "30")), "mmol/L": (("2.20", "2.60"), ("2.15", "2.55"), ("2.30", "2.37"))},
-    "phosphate": {"mg/dL": (("2.5", "4.6"), ("2.7", "4.5"), ("3.3", "3.7"), ("", "4.6"), ("2.5", "12")), "mmol/L": (("0.80", "1.50"), ("1.00", "1.12"))},
+    "calcium": {
+        "mg/dL": (("8.8", "10.4"), ("8.5", "10.2"), ("9.0", "10.0"), ("9.2", "9.6"), ("", "10.4"), ("8.8", ""), ("9.4", "9.4"), ("2.0", "30")),
+        "mmol/L": (("2.20", "2.60"), ("2.15", "2.55"), ("2.30", "2.37")),
+    },
+    "phosphate": {
+        "mg/dL": (("2.5", "4.6"), ("2.7", "4.5"), ("3.3", "3.7"), ("", "4.6"), ("2.5", "12")),
+        "mmol/L": (("0.80", "1.50"), ("1.00", "1.12")),
+    },
     "ionised": {"mmol/L": (("1.15", "1.30"), ("1.20", "1.24")), "mg/dL": (("4.6", "5.2"),)},
     "pth": {"pg/mL": (("15", "36"), ("15", "88"))},
     "alp": {"U/L": (("40", "70"), ("30", "120"))},
     "magnesium": {"mg/dL": (("1.5", "2.6"), ("2.1", "2.6"))},
 }
 HOURS_OFF = (0, 0.2, 3, 3.9, 4, 4.1, 5, 20, 23.9, 24, 24.1, 25, 60)
-INDEX = ("calcification_skin", "calcification_muscle", "heterotopic_ossification", "calcification_bursa", "calcification_unspecified", "calcification_vascular",
-         "calcification_intracranial", "calcification_tumoral")
-SITES = ("", "", "thigh", "forearm", "neck", "cheek", "floor_of_mouth", "knee", "hip", "elbow", "lung", "stomach", "kidney", "brain", "cornea", "shoulder", "lower_leg")
-LOCAL = ("trauma", "surgery", "tracheostomy", "inflammation", "infection", "extravasation", "connective_tissue_disease", "vascular_insufficiency", "neurologic")
+INDEX = (
+    "calcification_skin",
+    "calcification_muscle",
+    "heterotopic_ossification",
+    "calcification_bursa",
+    "calcification_unspecified",
+    "calcification_vascular",
+    "calcification_intracranial",
+    "calcification_tumoral",
+)
+SITES = (
+    "",
+    "",
+    "thigh",
+    "forearm",
+    "neck",
+    "cheek",
+    "floor_of_mouth",
+    "knee",
+    "hip",
+    "elbow",
+    "lung",
+    "stomach",
+    "kidney",
+    "brain",
+    "cornea",
+    "shoulder",
+    "lower_leg",
+)
+LOCAL = (
+    "trauma",
+    "surgery",
+    "tracheostomy",
+    "inflammation",
+    "infection",
+    "extravasation",
+    "connective_tissue_disease",
+    "vascular_insufficiency",
+    "neurologic",
+)
 TESTS = ("pth", "vitamin_d_125oh", "fgf23", "lab-ext", "img-metabolic")
-OTHERS = ("calcium", "phosphate", "albumin", "creatinine", "vitamin_d_25oh", "ct", "mri", "excision", "rx-binder-nonca", "rx-binder-ca", "rx-binder-al", "rx-calcimimetic",
-          "calcitriol", "rx-calcium-vitd", "rx-antiresorptive", "rx-etidronate", "rx-thiosulfate", "rx-phosphate", "warfarin", "hydrochlorothiazide", "proc-ptx", "referral", "unknown", "img-other", "dxa_spine", "whole_body_bone_scan")  # fmt: skip
+OTHERS = (
+    "calcium",
+    "phosphate",
+    "albumin",
+    "creatinine",
+    "vitamin_d_25oh",
+    "ct",
+    "mri",
+    "excision",
+    "rx-binder-nonca",
+    "rx-binder-ca",
+    "rx-binder-al",
+    "rx-calcimimetic",
+    "calcitriol",
+    "rx-calcium-vitd",
+    "rx-antiresorptive",
+    "rx-etidronate",
+    "rx-thiosulfate",
+    "rx-phosphate",
+    "warfarin",
+    "hydrochlorothiazide",
+    "proc-ptx",
+    "referral",
+    "unknown",
+    "img-other",
+    "dxa_spine",
+    "whole_body_bone_scan",
+)
 REASONS = ("", "", "", "calcification_skin", "osteoporosis", "nephrolithiasis", "words")
 SPECIALTIES = ("nephrology", "endocrinology", "family_medicine", "dermatology", "clinical_genetics")
 ENCOUNTERS = ("", "AMB", "IMP", "EMER", "VR", "HH", "OBSENC", "SS", "ACUTE", "NONAC", "FLD")
@@ -452,7 +537,11 @@ def pick(draw: st.DrawFn, *options: Any) -> Any:
 def _normal(draw: st.DrawFn) -> Chart:
     drawn = pick(draw, 2, 24, 48, 100, 150)
     results = [Result(analyte, *pick(draw, *GOOD[analyte]), hours=drawn) for analyte in REQUIRED]
-    results += [Result(analyte, *pick(draw, *GOOD[analyte]), hours=drawn) for analyte in ("pth", "alp", "magnesium", "vitamin_d") if pick(draw, False, False, True)]
+    results += [
+        Result(analyte, *pick(draw, *GOOD[analyte]), hours=drawn)
+        for analyte in ("pth", "alp", "magnesium", "vitamin_d")
+        if pick(draw, False, False, True)
+    ]
     index = History("calcification_skin", site=pick(draw, "", "thigh", "neck"), recorded=pick(draw, 5, 20, 100))
     cause = (History(pick(draw, *LOCAL[:8]), onset=pick(draw, 300, 2000, 8000)),) if pick(draw, True, True, True, False) else ()
     return Chart(
@@ -547,7 +636,9 @@ def _earlier(draw: st.DrawFn, chart: Chart) -> Chart:
     value, unit = pick(draw, *EDGE[analyte])
     days = pick(draw, 10, 100, 200, 364, 365.5, 366, 367, 400, 729, 731)
     status = pick(draw, "final", "final", "final", "preliminary", "entered-in-error", "corrected")
-    return _plus(chart, Result(analyte, value, unit, hours=days * 24, status=status, flag=pick(draw, "", "", "", "H"), comparator=pick(draw, "", "", "", ">")))
+    return _plus(
+        chart, Result(analyte, value, unit, hours=days * 24, status=status, flag=pick(draw, "", "", "", "H"), comparator=pick(draw, "", "", "", ">"))
+    )
 
 
 def _beside(draw: st.DrawFn, chart: Chart) -> Chart:
@@ -557,7 +648,16 @@ def _beside(draw: st.DrawFn, chart: Chart) -> Chart:
     base = chart.results[0].hours if chart.results else 48
     low, high = pick(draw, ("", ""), ("", ""), *RANGES.get(analyte, {}).get(unit, ()))
     return _plus(
-        chart, Result(analyte, value, unit, hours=base + pick(draw, 0, 0, 3, 5, 30, 24 * 100, 24 * 200), comparator=pick(draw, "", "", "", ">", "<", ">="), low=low, high=high)
+        chart,
+        Result(
+            analyte,
+            value,
+            unit,
+            hours=base + pick(draw, 0, 0, 3, 5, 30, 24 * 100, 24 * 200),
+            comparator=pick(draw, "", "", "", ">", "<", ">="),
+            low=low,
+            high=high,
+        ),
     )
 
 
@@ -598,7 +698,9 @@ def _history(draw: st.DrawFn, chart: Chart) -> Chart:
 
 
 def _index(draw: st.DrawFn, chart: Chart) -> Chart:
-    changed = History(pick(draw, *INDEX), site=pick(draw, *SITES), recorded=pick(draw, 5, 20, 179, 181, 400), clinical=pick(draw, "active", "active", "resolved"))
+    changed = History(
+        pick(draw, *INDEX), site=pick(draw, *SITES), recorded=pick(draw, 5, 20, 179, 181, 400), clinical=pick(draw, "active", "active", "resolved")
+    )
     rest = chart.histories if pick(draw, True, False) else chart.histories[1:]
     return replace(chart, histories=(changed, *rest))
 
@@ -616,7 +718,13 @@ def _drug_added(draw: st.DrawFn, chart: Chart) -> Chart:
     category = draw(st.sampled_from([*sorted(content().mappings.medications), "unknown"]))
     how = pick(draw, "active", "stopped", "given")
     days = pick(draw, 1, 10, 28, 32, 60, 88, 92, 178, 182, 400) if how != "active" else 0
-    dose = pick(draw, "", "", "800 [iU]", "4000 [iU]", "5000 [iU]") if category == "vitamin_d" else pick(draw, "", "500 mg", "1500 mg") if category == "calcium_salt" else ""
+    dose = (
+        pick(draw, "", "", "800 [iU]", "4000 [iU]", "5000 [iU]")
+        if category == "vitamin_d"
+        else pick(draw, "", "500 mg", "1500 mg")
+        if category == "calcium_salt"
+        else ""
+    )
     return replace(chart, drugs=(*chart.drugs, Drug(category, how, days, dose if how == "active" else "")))
 
 
@@ -636,7 +744,10 @@ def _kidney(draw: st.DrawFn, chart: Chart) -> Chart:
 
 
 def _drafts(draw: st.DrawFn, chart: Chart) -> Chart:
-    drafts = [Draft(pick(draw, *TESTS, *OTHERS), reason=pick(draw, *REASONS), selected=not number or pick(draw, True, False)) for number in range(pick(draw, 1, 2, 3))]
+    drafts = [
+        Draft(pick(draw, *TESTS, *OTHERS), reason=pick(draw, *REASONS), selected=not number or pick(draw, True, False))
+        for number in range(pick(draw, 1, 2, 3))
+    ]
     return replace(chart, drafts=tuple(drafts), hook=pick(draw, "order-select", "order-select", "order-sign", "patient-view"))
 
 
@@ -719,7 +830,7 @@ DISTURBANCES: dict[str, Disturbance] = {
     "many sites": _many_sites,
     "drug order": _drug_order,
     "drug order again": _drug_order,
-    "deceased": lambda draw, chart: replace(chart, deceased=True),
+    "deceased": lambda _, chart: replace(chart, deceased=True),
 }
 HOW_MANY = (0, 1, 1, 1, 2, 2, 2, 3, 3, 4)
 

@@ -32,7 +32,9 @@ from .oracle import ALP_HIGH, INPATIENT, MULTIFOCAL, SKIN, Verdict, certainly_cr
 REASSURING = frozenset(pitfall.id for pitfall in content().pitfalls if pitfall.reassures)
 CTD, BONE, WRONG_VITAMIN_D = "connective-tissue-disease-calcinosis", "neurologic-heterotopic-ossification", "active-vitamin-d-test-misordered"
 LOCAL, VESSELS, CRITICAL = "extended-metabolic-workup-low-yield", "vascular-insufficiency-local-calcification", "critical-calcium-value"
-BASELINE = "baseline-panel-incomplete-or-stale"
+# Rules that speak of a danger, and not of data that are lacking (a warning that the baseline is incomplete ends, rightly, when a result comes).
+DANGER_RULES = {*range(1, 9), 18, *range(20, 25), 27, 29}
+DANGERS = frozenset(pitfall.id for pitfall in content().pitfalls if pitfall.rule in DANGER_RULES)
 # Draft orders of `charts` that are baseline or safety tests, and those of a known kind.
 NEVER_REMOVED = frozenset({"calcium", "phosphate", "albumin", "creatinine", "vitamin_d_25oh"})
 UNRELATED = frozenset({"osteoporosis", "nephrolithiasis", "words"})
@@ -135,7 +137,9 @@ def _allowed(topic: str, item: int, why: str) -> bool:
         return True
     if topic == BONE and item == 8:
         return why == ALP_HIGH
-    return topic == WRONG_VITAMIN_D and item in (8, 10, MULTIFOCAL) or (topic == WRONG_VITAMIN_D and item == 7 and why not in ("pregnancy", "critical_illness", "intensive care"))
+    return (topic == WRONG_VITAMIN_D and item in (8, 10, MULTIFOCAL)) or (
+        topic == WRONG_VITAMIN_D and item == 7 and why not in ("pregnancy", "critical_illness", "intensive care")
+    )
 
 
 @law("A3", "a reassuring card only where the oracle confirms every item that the card rests on")
@@ -188,7 +192,9 @@ def I07(case: Case) -> Iterator[str]:
         text = case.text(card)
         if re.search(r"[Aa]djusted(?: calcium)? \**\d", text) and not (_paired(case.chart, "albumin", 4) or case.chart.of("adjusted")):
             yield f"an adjusted calcium is printed: {text}"
-        if re.search(r"\d \(?mg2/dL2|mg2/dL2\)? \(", text) and not any(_paired(case.chart, "phosphate", 24, measure) for measure in ("calcium", "adjusted")):
+        if re.search(r"\d \(?mg2/dL2|mg2/dL2\)? \(", text) and not any(
+            _paired(case.chart, "phosphate", 24, measure) for measure in ("calcium", "adjusted")
+        ):
             yield f"a product is printed: {text}"
 
 
@@ -198,9 +204,17 @@ def _paired(chart: Chart, other: str, hours: float, measure: str = "calcium") ->
 
 @law("I08", "a critical calcium is the first card, whatever else fires")
 def I08(case: Case) -> Iterator[str]:
-    scope = any(history.category in INDEX and history.clinical == "active" and history.verification == "confirmed" for history in case.chart.histories)
+    scope = any(
+        history.category in INDEX and history.clinical == "active" and history.verification == "confirmed" for history in case.chart.histories
+    )
     silent = case.chart.deceased or any(history.category in ("comfort_care", "palliative_care") for history in case.chart.histories)
-    if case.answer and scope and not silent and certainly_critical(case.chart) and (case.topics[:1] != [CRITICAL] or case.cards[0]["indicator"] == "info"):
+    if (
+        case.answer
+        and scope
+        and not silent
+        and certainly_critical(case.chart)
+        and (case.topics[:1] != [CRITICAL] or case.cards[0]["indicator"] == "info")
+    ):
         yield f"critical, but the cards are {case.topics}"
 
 
@@ -212,14 +226,19 @@ def I09(case: Case) -> Iterator[str]:
 
 
 def _danger(given: Answer | None) -> bool:
-    # A warning that the baseline is incomplete ends, rightly, when a result comes.
-    return any(topic not in REASSURING | {BASELINE} and indicator != "info" for topic, indicator in before_budget(given).items())
+    return bool(DANGERS & before_budget(given).keys())
 
 
 @law("I10", "adding an abnormal value or taking a required one away never adds reassurance, and never takes every danger card away")
 def I10(case: Case) -> Iterator[str]:
     chart, number = case.chart, zlib.crc32(repr(case.chart).encode())
-    analyte, told, unit = (("calcium", "11.6", "mg/dL"), ("calcium", "8.1", "mg/dL"), ("phosphate", "5.9", "mg/dL"), ("ionised", "1.42", "mmol/L"), ("adjusted", "2.80", "mmol/L"))[number % 5]
+    analyte, told, unit = (
+        ("calcium", "11.6", "mg/dL"),
+        ("calcium", "8.1", "mg/dL"),
+        ("phosphate", "5.9", "mg/dL"),
+        ("ionised", "1.42", "mmol/L"),
+        ("adjusted", "2.80", "mmol/L"),
+    )[number % 5]
     oldest = max((result.hours for result in chart.of("calcium", "adjusted", "ionised", "phosphate", "albumin")), default=24)
     # Not at the moment of a result that may be its correction: then it is corrected, and not added.
     steps = (30, 2000) if any(result.status in ("corrected", "amended") for result in chart.results) else (0, 30, 2000)
@@ -369,8 +388,8 @@ def I19(case: Case) -> Iterator[str]:
 def H15(case: Case) -> Iterator[str]:
     if case.reassured:
         mixed = reply(request(replace(case.chart, foreign="Observation")))
-        if reassured(mixed) or set(topics(mixed)) - set(case.topics):
-            yield f"{topics(mixed)} with another patient's result"
+        if reassured(mixed) or before_budget(mixed).keys() - before_budget(case.answer).keys():
+            yield f"{set(before_budget(mixed))} with another patient's result"
 
 
 def draw(count: int, number: int) -> list[Chart]:

@@ -250,8 +250,12 @@ def certainly_critical(chart: Chart) -> bool:
     if len(here) != 1 or here[0].analyte == "adjusted" or here[0].clock != "exact" or newest > limit - 24:
         return False
     (result,) = here
+    if chart.age_days is not None and result.hours > (chart.age_days - 1) * 24:
+        return False  # drawn before the birth
     found = value(result)
-    if found is None or (result.comparator and not (result.comparator.startswith(">") and found >= (F("1.60") if result.analyte == "ionised" else 14))):
+    if found is None or (
+        result.comparator and not (result.comparator.startswith(">") and found >= (F("1.60") if result.analyte == "ionised" else 14))
+    ):
         return False
     low, high = (F("0.80"), F("1.60")) if result.analyte == "ionised" else (F(7), F(14))
     return found >= high or (found <= low and not result.comparator)
@@ -405,7 +409,7 @@ class _Reading:
 
     def _in_range(self, result: Result, item: int) -> None:
         if not self.is_fresh(result):
-            return
+            return None
         if result.analyte == "adjusted" and any(result.hours - calcium.hours > 4 for calcium in self.newest("calcium")):
             return self.open("an adjusted calcium that a later draw overtook")
         found = value(result)
@@ -532,7 +536,11 @@ class _Reading:
         if any(found is not None and found >= 60 for found in cystatin):
             return
         kidney = reported or computed
-        if kidney and min(kidney) < 89.1 and any(history.category in ("neurologic", "paralysis") and history.clinical == "active" for history in weak):
+        if (
+            kidney
+            and min(kidney) < 89.1
+            and any(history.category in ("neurologic", "paralysis") and history.clinical == "active" for history in weak)
+        ):
             self.against(6, "little muscle flatters creatinine: eGFR below 90")
         else:
             self.open("little muscle, perhaps")
@@ -614,7 +622,7 @@ class _Reading:
     def _beside(self, result: Result) -> None:
         found = value(result)
         if not self.is_fresh(result):
-            return
+            return None
         if result.status not in FINAL or found is None or result.comparator:
             return self.open(f"{result.analyte} not usable")
         if result.flag and result.flag != "N":
@@ -651,7 +659,7 @@ class _Reading:
     def item_10(self) -> None:
         for history in self.active(SKIN):
             self.against(10, history.category)
-        index = [history for history in self.active(INDEX)]
+        index = list(self.active(INDEX))
         born = self.chart.born
         years = 0 if born is None else full_years(born, NOW.date())
         relaxed = any(history.category in ("neurologic", "paralysis") for history in self.chart.histories)

@@ -30,7 +30,9 @@ def _holds(cases: list[Case], name: str) -> None:
     if broken:
         first, told = broken[0]
         try:
-            smallest: Chart = find(charts(), lambda chart: bool(list(law(Case(chart)))), settings=settings(max_examples=2000), random=random.Random(0))
+            smallest: Chart = find(
+                charts(), lambda chart: bool(list(law(Case(chart)))), settings=settings(max_examples=2000), random=random.Random(0)
+            )
         except Exception:  # not found again within so many charts
             smallest = first
         pytest.fail(f"{name}, {words}: {told[0]}\n{smallest}\n({len(broken)} of {len(cases)} charts)")
