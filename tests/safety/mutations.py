@@ -84,7 +84,7 @@ CONSTANTS: dict[types.ModuleType, tuple[str, ...]] = {
     scope: ("VISCERAL",),
     chart: ("BLOCKING", "HIGH_FLAGS", "LOW_FLAGS", "ABNORMAL_FLAGS"),
 }
-TABLES = ("tests/cdshooks/test_checklist.py", "tests/safety/test_dominance.py")
+TABLES = ("tests/safety/test_gate.py", "tests/cdshooks/test_checklist.py", "tests/safety/test_dominance.py")
 FINDINGS = (
     "tests/cdshooks/test_phosphate.py",
     "tests/cdshooks/test_skin_and_bone.py",

@@ -1,0 +1,262 @@
+"""Each item of the checklist by itself: it closes on what it is there for, whether or not another item would close, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ..builders import ask
+from .charts import Chart, Draft, Drug, History, Result, request
+
+BASE = Chart(
+    age_days=16_000,
+    results=(
+        Result("calcium", "9.4", "mg/dL"),
+        Result("phosphate", "3.5", "mg/dL"),
+        Result("albumin", "4.2", "g/dL"),
+        Result("creatinine", "0.8", "mg/dL"),
+    ),
+    histories=(History("calcification_skin", site="thigh", recorded=20), History("trauma", onset=3000)),
+    drafts=(Draft("pth"),),
+)
+RATE = "mL/min/{1.73_m2}"
+
+
+def closed(chart: Chart) -> Mapping[str, str]:
+    """The items that are not proven, with the reason."""
+    return {item: why for item, why in ask(request(chart)).findings.state.checklist.items() if why}
+
+
+def lab(analyte: str, **changes: Any) -> Chart:
+    """The base chart with one of its results changed."""
+    return replace(BASE, results=tuple(replace(result, **changes) if result.analyte == analyte else result for result in BASE.results))
+
+
+def without(*analytes: str) -> tuple[Result, ...]:
+    return tuple(result for result in BASE.results if result.analyte not in analytes)
+
+
+def plus(*results: Result) -> Chart:
+    return replace(BASE, results=(*BASE.results, *results))
+
+
+def with_history(*histories: History, **changes: Any) -> Chart:
+    return replace(BASE, histories=(*BASE.histories, *histories), **changes)
+
+
+def with_drug(*drugs: Drug) -> Chart:
+    return replace(BASE, drugs=drugs)
+
+
+def index(*histories: History, **changes: Any) -> Chart:
+    return replace(BASE, histories=histories, **changes)
+
+
+def test_the_base_chart_is_open() -> None:
+    assert closed(BASE) == {}
+
+
+LOCKS = [
+    pytest.param(replace(BASE, age_days=6400), "adult", id="17 years"),
+    pytest.param(replace(BASE, birth="none"), "adult", id="no birth date"),
+    *[
+        pytest.param(replace(BASE, results=without(analyte)), "fresh", id=f"no {analyte}")
+        for analyte in ("calcium", "phosphate", "albumin", "creatinine")
+    ],
+    *[pytest.param(lab(analyte, hours=2200), "fresh", id=f"{analyte} stale") for analyte in ("calcium", "phosphate", "albumin", "creatinine")],
+    *[
+        pytest.param(lab(analyte, status="preliminary"), "fresh", id=f"{analyte} preliminary")
+        for analyte in ("calcium", "phosphate", "albumin", "creatinine")
+    ],
+    *[
+        pytest.param(lab(analyte, unit="furlong"), "fresh", id=f"{analyte} in no unit")
+        for analyte in ("calcium", "phosphate", "albumin", "creatinine")
+    ],
+    pytest.param(
+        plus(Result("egfr", "95", RATE), Result("creatinine", "0.8", "furlong", hours=10)), "fresh", id="a creatinine not to be read, beside an eGFR"
+    ),
+    pytest.param(replace(BASE, results=without("calcium")), "calcium", id="calcium: none"),
+    pytest.param(lab("calcium", comparator="<"), "calcium", id="calcium: only a bound"),
+    pytest.param(lab("albumin", comparator=">"), "calcium", id="calcium: albumin only a bound"),
+    pytest.param(replace(BASE, results=without("albumin")), "calcium", id="calcium: no albumin"),
+    pytest.param(lab("phosphate", comparator="<"), "phosphate", id="phosphate only a bound"),
+    pytest.param(replace(BASE, results=without("phosphate")), "phosphate", id="phosphate: none"),
+    pytest.param(lab("phosphate", value="4.7"), "phosphate", id="phosphate high"),
+    pytest.param(lab("phosphate", value="4.4"), "phosphate", id="phosphate at the guard band"),
+    pytest.param(replace(BASE, results=without("calcium")), "paired", id="paired: no calcium"),
+    pytest.param(replace(BASE, results=without("phosphate")), "paired", id="paired: no phosphate"),
+    pytest.param(replace(BASE, results=without("albumin")), "paired", id="paired: no albumin"),
+    pytest.param(lab("phosphate", hours=73), "paired", id="phosphate 25 hours off"),
+    pytest.param(lab("albumin", hours=53), "paired", id="albumin 5 hours off"),
+    pytest.param(replace(BASE, results=without("creatinine")), "kidney", id="kidney: nothing known"),
+    pytest.param(plus(Result("egfr", "95", RATE, status="preliminary")), "kidney", id="kidney: a preliminary eGFR"),
+    pytest.param(plus(Result("egfr", "59.9", RATE)), "kidney", id="kidney: eGFR 59.9"),
+    pytest.param(plus(Result("egfr", "95", RATE), Result("creatinine", "1.4", "mg/dL", hours=40)), "kidney", id="kidney: creatinine rose"),
+    *[
+        pytest.param(with_history(History(category, recorded=30)), "kidney", id=f"kidney: {category}")
+        for category in ("ckd_g3a", "ckd_g3b", "ckd_g4", "ckd_g5", "ckd_unspecified", "dialysis", "kidney_transplant", "acute_kidney_injury")
+    ],
+    *[
+        pytest.param(
+            with_history(History(category, onset=30), results=(*without("creatinine"), Result("creatinine", "0.85", "mg/dL"))),
+            "kidney",
+            id=f"kidney: {category}",
+        )
+        for category in ("neurologic", "paralysis", "malnutrition")
+    ],
+    pytest.param(plus(Result("ionised", "1.45", "mmol/L")), "no_confounder", id="calcium measures disagree"),
+    *[
+        pytest.param(with_history(History(category, onset=4, recorded=4)), "no_confounder", id=f"confounder: {category}")
+        for category in (
+            "diabetic_ketoacidosis",
+            "lactic_acidosis",
+            "tumour_lysis",
+            "rhabdomyolysis",
+            "critical_illness",
+            "pregnancy",
+            "malignancy",
+            "paget",
+        )
+    ],
+    pytest.param(replace(BASE, encounter="IMP", location="icu"), "no_confounder", id="intensive care"),
+    pytest.param(with_drug(Drug("vasopressor", "given", 2)), "no_confounder", id="a vasopressor two days ago"),
+    pytest.param(with_drug(Drug("vasopressor")), "no_confounder", id="a vasopressor now"),
+    *[
+        pytest.param(with_drug(Drug(category, "stopped", days)), "no_confounder", id=f"{category} {days} days ago")
+        for category, days in (
+            ("thiazide", 29),
+            ("lithium", 29),
+            ("burosumab", 29),
+            ("denosumab", 179),
+            ("zoledronate", 179),
+            ("bisphosphonate_oral", 89),
+        )
+    ],
+    pytest.param(with_drug(Drug("vitamin_d", dose="4001 [iU]")), "no_confounder", id="vitamin D 4001 IU"),
+    pytest.param(with_drug(Drug("vitamin_d", dose="4000 [iU]"), Drug("vitamin_d", dose="800 [iU]")), "no_confounder", id="vitamin D 4800 IU in two"),
+    pytest.param(with_drug(Drug("calcium_salt")), "no_confounder", id="calcium of unknown dose"),
+    pytest.param(plus(Result("pth", "66", "pg/mL")), "other_labs", id="PTH high"),
+    pytest.param(plus(Result("pth", "40", "pg/mL", status="preliminary")), "other_labs", id="PTH preliminary"),
+    pytest.param(plus(Result("pth", "40", "furlong")), "other_labs", id="PTH not to be read"),
+    pytest.param(plus(Result("magnesium", "1.6", "mg/dL")), "other_labs", id="magnesium low"),
+    pytest.param(plus(Result("magnesium", "2.0", "furlong")), "other_labs", id="magnesium not to be read"),
+    pytest.param(plus(Result("vitamin_d", "19.9", "ng/mL")), "other_labs", id="25-OH-D 19.9"),
+    pytest.param(plus(Result("vitamin_d", "100.1", "ng/mL")), "other_labs", id="25-OH-D 100.1"),
+    pytest.param(plus(Result("vitamin_d", "30", "ng/mL", comparator=">")), "other_labs", id="25-OH-D only a bound"),
+    pytest.param(plus(Result("vitamin_d", "30", "furlong")), "other_labs", id="25-OH-D not to be read"),
+    pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
+    pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
+    pytest.param(plus(Result("alp", "30", "U/L")), "alp", id="ALP 30"),
+    pytest.param(plus(Result("alp", "151", "U/L")), "alp", id="ALP 151"),
+    pytest.param(plus(Result("alp", "80", "U/L", low="40", high="70")), "alp", id="ALP above its own limit"),
+    *[
+        pytest.param(plus(Result(analyte, value, unit, hours=364 * 24)), "no_recent_abnormal", id=f"{analyte} {value} 364 days ago")
+        for analyte, value, unit in (
+            ("calcium", "10.5", "mg/dL"),
+            ("calcium", "8.7", "mg/dL"),
+            ("adjusted", "10.5", "mg/dL"),
+            ("ionised", "1.31", "mmol/L"),
+            ("ionised", "1.14", "mmol/L"),
+            ("phosphate", "4.7", "mg/dL"),
+            ("phosphate", "2.4", "mg/dL"),
+        )
+    ],
+    *[
+        pytest.param(plus(Result("phosphate", "3.5", "mg/dL", hours=5000, flag=flag)), "no_recent_abnormal", id=f"phosphate flagged {flag} this year")
+        for flag in ("H", "L", "HH", "LL", "HU", "LU", "HX", "LX", "A", "AA", "<", ">")
+    ],
+    pytest.param(
+        replace(BASE, age_days=6650, results=(*BASE.results, Result("ionised", "1.22", "mmol/L", hours=6000))),
+        "no_recent_abnormal",
+        id="no range at that age",
+    ),
+    pytest.param(index(History("calcification_intracranial", recorded=20)), "site", id="intracranial"),
+    pytest.param(index(History("calcification_skin", site="brain", recorded=20)), "site", id="brain"),
+    *[
+        pytest.param(index(History("calcification_unspecified", site=site, recorded=20)), "site", id=site)
+        for site in ("lung", "stomach", "kidney", "knee", "hip", "shoulder", "elbow", "cornea")
+    ],
+    *[
+        pytest.param(with_history(History(category, recorded=30)), "site", id=category)
+        for category in ("skin_ulcer", "skin_necrosis", "livedo", "panniculitis", "calcification_tumoral")
+    ],
+    pytest.param(index(History("calcification_vascular", recorded=20)), "site", id="arterial calcification at 43"),
+    pytest.param(index(History("calcification_vascular", recorded=20), birth="none"), "site", id="arterial calcification at an unknown age"),
+    pytest.param(with_history(History("calcification_skin", site="forearm", recorded=20)), "single_site", id="two sites"),
+    pytest.param(replace(BASE, foreign="Observation"), "complete", id="another patient's result"),
+    pytest.param(replace(BASE, foreign="MedicationStatement"), "complete", id="another patient's drug"),
+    pytest.param(replace(BASE, broken="Condition"), "complete", id="a condition that cannot be read"),
+    pytest.param(with_drug(Drug("unknown")), "complete", id="an unknown drug"),
+    pytest.param(replace(BASE, encounter="AMB", failed=(("encounter", "null"),)), "complete", id="the named encounter is null"),
+    *[
+        pytest.param(
+            replace(BASE, failed=((key, "paged" if key in ("observations", "conditions") else "absent"),)), "complete", id=f"{key} did not come whole"
+        )
+        for key in (
+            "observations",
+            "conditions",
+            "procedures",
+            "medication-requests",
+            "medication-statements",
+            "medication-administrations",
+            "service-requests",
+            "reports",
+            "patient",
+        )
+    ],
+]
+
+
+@pytest.mark.parametrize(("chart", "item"), LOCKS)
+def test_each_lock_holds_by_itself(chart: Chart, item: str) -> None:
+    assert item in closed(chart)
+
+
+OPEN = [
+    pytest.param(replace(BASE, age_days=6575 + 50), id="just eighteen"),
+    pytest.param(lab("phosphate", hours=72), id="phosphate 24 hours off"),
+    pytest.param(lab("albumin", hours=52), id="albumin 4 hours off"),
+    pytest.param(lab("albumin", value="3.0"), id="albumin 3.0"),
+    pytest.param(
+        replace(lab("albumin", value="5.0"), results=(*lab("albumin", value="5.0").results[1:], Result("calcium", "9.9", "mg/dL"))), id="albumin 5.0"
+    ),
+    pytest.param(plus(Result("egfr", "60", RATE)), id="eGFR 60"),
+    pytest.param(plus(Result("egfr", "60", RATE, comparator=">")), id="eGFR above 60"),
+    pytest.param(plus(Result("pth", "10", "pg/mL")), id="PTH at its lower limit"),
+    pytest.param(plus(Result("pth", "65", "pg/mL")), id="PTH at its upper limit"),
+    pytest.param(plus(Result("pth", "120", "pg/mL", hours=181 * 24)), id="PTH high, but stale"),
+    pytest.param(plus(Result("alp", "31", "U/L")), id="ALP 31"),
+    pytest.param(plus(Result("alp", "150", "U/L")), id="ALP at its limit"),
+    pytest.param(plus(Result("vitamin_d", "20", "ng/mL")), id="25-OH-D 20"),
+    pytest.param(plus(Result("vitamin_d", "100", "ng/mL")), id="25-OH-D 100"),
+    pytest.param(plus(Result("calcium", "10.4", "mg/dL", hours=5000)), id="calcium at its limit this year"),
+    pytest.param(plus(Result("phosphate", "4.7", "mg/dL", hours=366 * 24)), id="phosphate high more than a year ago"),
+    pytest.param(plus(Result("creatinine", "0.55", "mg/dL", hours=60)), id="creatinine rose by less"),
+    pytest.param(with_drug(Drug("vitamin_d", dose="4000 [iU]")), id="vitamin D 4000 IU"),
+    pytest.param(with_drug(Drug("calcium_salt", dose="1000 mg")), id="calcium 1 g"),
+    pytest.param(with_drug(Drug("thiazide", "stopped", 32)), id="thiazide stopped 32 days ago"),
+    pytest.param(index(History("calcification_vascular", recorded=20), age_days=18_300), id="arterial calcification at 50"),
+    pytest.param(with_history(History("calcification_skin", site="thigh", recorded=30)), id="the same site twice"),
+    pytest.param(
+        with_history(History("calcification_skin", site="forearm", recorded=20), History("connective_tissue_disease", onset=900)),
+        id="two sites with a connective tissue disease",
+    ),
+    pytest.param(
+        with_history(History("neurologic", onset=900), results=(*without("creatinine"), Result("creatinine", "0.6", "mg/dL"))),
+        id="little muscle, eGFR above 90",
+    ),
+    pytest.param(
+        with_history(
+            History("neurologic", onset=900), results=(*BASE.results[:3], Result("creatinine", "0.85", "mg/dL"), Result("cystatin", "60", RATE))
+        ),
+        id="little muscle, cystatin C",
+    ),
+]
+
+
+@pytest.mark.parametrize("chart", OPEN)
+def test_what_is_just_good_enough_is_good_enough(chart: Chart) -> None:
+    assert closed(chart) == {}
