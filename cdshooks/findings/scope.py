@@ -16,7 +16,6 @@ from .neurologic import bone_after_injury
 # Order of the words used for a local cause on a card when several are on record.
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
 OTHER_LOCAL = ("connective_tissue_disease", "vascular_insufficiency", "neurologic", "neoplasm", "soft_tissue_mass", "neoplasm_histology")
-VISCERAL = frozenset({"site_lung", "site_stomach", "site_kidney", "lung", "stomach", "kidney"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def red_flag(chart: Chart, calcification: Calcification) -> str:
     """
     if calcification.of("calcification_intracranial") or "intracranial" in calcification.regions:
         return "intracranial"
-    if calcification.regions & {"visceral"} or calcification.sites & VISCERAL:
+    if "visceral" in calcification.regions:
         return "lung, stomach or kidney"
     if _periarticular_mass(chart, calcification):
         return "periarticular"

@@ -26,6 +26,7 @@ from ..builders import content
 Json = dict[str, Any]
 PATIENT = "random"
 LOINC, UCUM, RXNORM = "http://loinc.org", "http://unitsofmeasure.org", "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 FLAGS = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 OPTIONAL_KEYS = (
     "patient",
@@ -44,6 +45,7 @@ CODES = {
     "calcium": ("17861-6", "2000-8"),
     "adjusted": ("46099-8", "29265-6"),
     "ionised": ("17863-2", "1995-0"),
+    "ionised_ph74": ("57333-7", "19072-8"),
     "phosphate": ("2777-1", "14879-1"),
     "albumin": ("1751-7", "1751-7"),
     "creatinine": ("2160-0", "14682-9"),
@@ -61,6 +63,7 @@ UNITS = {
     "calcium": ("mg/dL", "mmol/L", Decimal("4.0078")),
     "adjusted": ("mg/dL", "mmol/L", Decimal("4.0078")),
     "ionised": ("mg/dL", "mmol/L", Decimal("4.0078")),
+    "ionised_ph74": ("mg/dL", "mmol/L", Decimal("4.0078")),
     "phosphate": ("mg/dL", "mmol/L", Decimal("3.0974")),
     "albumin": ("g/dL", "g/L", Decimal("0.1")),
     "pth": ("pg/mL", "pmol/L", Decimal("9.43")),
@@ -93,7 +96,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One Condition: a category of the catalog, or `calcification_...` for the index finding; days before now."""
+    """One Condition: a category of the catalog, or `calcification_...` for the index finding; days before now. `code` is an ICD-10-CM code
+    to send instead of the category's usual one."""
 
     category: str
     site: str = ""
@@ -101,11 +105,13 @@ class History:
     verification: str = "confirmed"
     onset: int | None = None
     recorded: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Drug:
-    """One drug: a class of the catalog, or `unknown` for a code that nobody knows."""
+    """One drug: a class of the catalog, or `unknown` for a code that nobody knows. `days` ago it was stopped or given, or, for an active one,
+    last stated; 0 days: nothing is said of that."""
 
     category: str
     how: str = "active"  # active, stopped or given
@@ -276,7 +282,7 @@ def _condition(number: int, history: History) -> Json:
     made: Json = {
         "resourceType": "Condition",
         "id": f"condition-{number}",
-        "code": coded("history", history.category),
+        "code": {"coding": [{"system": ICD10CM, "code": history.code}]} if history.code else coded("history", history.category),
         "subject": {"reference": f"Patient/{PATIENT}"},
         "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": history.clinical}]},
         "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": history.verification}]},
@@ -300,8 +306,10 @@ def _drug(number: int, drug: Drug) -> Json:
             "effectiveDateTime": (NOW - timedelta(days=drug.days)).isoformat(),
         }
     made |= {"resourceType": "MedicationStatement", "status": drug.how}
-    if drug.how == "stopped":
+    if drug.how == "stopped" and drug.days:
         made["effectivePeriod"] = {"end": _day(drug.days)}
+    elif drug.days:
+        made["effectiveDateTime"] = _day(drug.days)
     if drug.dose:
         value, unit = drug.dose.split(" ")
         made["dosage"] = [

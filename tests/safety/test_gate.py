@@ -59,6 +59,36 @@ def test_the_base_chart_is_open() -> None:
     assert closed(BASE) == {}
 
 
+def renal(*results: Result, creatinine: str = "0.85") -> Chart:
+    """A neurologic injury, an eGFR between 60 and 90, and further results."""
+    return with_history(History("neurologic", onset=900), results=(*without("creatinine"), Result("creatinine", creatinine, "mg/dL"), *results))
+
+
+def totals(calcium: str, albumin: str, *more: Result, **changes: Any) -> Chart:
+    """The base chart with another calcium and albumin, and further results."""
+    pair = (Result("calcium", calcium, "mg/dL", **changes), Result("albumin", albumin, "g/dL"))
+    return replace(BASE, results=(*pair, *without("calcium", "albumin"), *more))
+
+
+def ionised(value: str, **changes: Any) -> Result:
+    return Result("ionised", value, "mmol/L", **changes)
+
+
+def adjusted(value: str, **changes: Any) -> Result:
+    return Result("adjusted", value, "mg/dL", **changes)
+
+
+def ph74(value: str = "1.22", **changes: Any) -> Result:
+    return Result("ionised_ph74", value, "mmol/L", **changes)
+
+
+def creatinine(now: str, *earlier: tuple[str, float]) -> Chart:
+    """The base chart with another creatinine, and earlier ones: value, hours ago."""
+    results = (Result("creatinine", now, "mg/dL"), *(Result("creatinine", value, "mg/dL", hours=hours) for value, hours in earlier))
+    return replace(BASE, results=(*without("creatinine"), *results))
+
+
+OWN = {"low": "7.2", "high": "9.0"}
 LOCKS = [
     pytest.param(replace(BASE, age_days=6400), "adult", id="17 years"),
     pytest.param(replace(BASE, birth="none"), "adult", id="no birth date"),
@@ -122,6 +152,17 @@ LOCKS = [
         )
     ],
     pytest.param(replace(BASE, encounter="IMP", location="icu"), "no_confounder", id="intensive care"),
+    pytest.param(with_history(History("critical_illness", onset=6, clinical="resolved")), "no_confounder", id="a critical illness of last week"),
+    pytest.param(
+        with_history(History("critical_illness", recorded=6, clinical="resolved")), "no_confounder", id="a critical illness recorded last week"
+    ),
+    pytest.param(with_history(History("critical_illness")), "no_confounder", id="a critical illness, when is not known"),
+    pytest.param(with_history(History("critical_illness", onset=60)), "no_confounder", id="a critical illness that goes on"),
+    pytest.param(with_history(History("pregnancy", onset=300, clinical="resolved")), "no_confounder", id="a pregnancy that began 300 days ago"),
+    pytest.param(with_history(History("pregnancy", recorded=300, clinical="resolved")), "no_confounder", id="a pregnancy recorded 300 days ago"),
+    pytest.param(with_history(History("pregnancy")), "no_confounder", id="a pregnancy, when is not known"),
+    pytest.param(with_history(History("pregnancy", onset=400)), "no_confounder", id="a pregnancy that is not said to be over"),
+    pytest.param(with_drug(Drug("vasopressor", "given", 7)), "no_confounder", id="a vasopressor seven days ago to the hour"),
     pytest.param(with_drug(Drug("vasopressor", "given", 2)), "no_confounder", id="a vasopressor two days ago"),
     pytest.param(with_drug(Drug("vasopressor")), "no_confounder", id="a vasopressor now"),
     *[
@@ -147,6 +188,70 @@ LOCKS = [
     pytest.param(plus(Result("vitamin_d", "100.1", "ng/mL")), "other_labs", id="25-OH-D 100.1"),
     pytest.param(plus(Result("vitamin_d", "30", "ng/mL", comparator=">")), "other_labs", id="25-OH-D only a bound"),
     pytest.param(plus(Result("vitamin_d", "30", "furlong")), "other_labs", id="25-OH-D not to be read"),
+    pytest.param(plus(ionised("1.22", status="preliminary")), "calcium", id="ionised calcium preliminary"),
+    pytest.param(plus(ionised("1.22", comparator="<")), "calcium", id="ionised calcium only a bound"),
+    pytest.param(plus(Result("ionised", "1.22", "furlong")), "calcium", id="ionised calcium not to be read"),
+    pytest.param(plus(adjusted("9.3", status="preliminary")), "calcium", id="adjusted calcium preliminary"),
+    pytest.param(plus(Result("adjusted", "9.3", "furlong")), "calcium", id="adjusted calcium not to be read"),
+    pytest.param(plus(adjusted("8.9", hours=43)), "calcium", id="a later adjusted calcium near its limit"),
+    pytest.param(plus(ph74(status="preliminary")), "calcium", id="pH-adjusted calcium preliminary"),
+    pytest.param(plus(ph74("1.40", low="1.15", high="1.30")), "calcium", id="pH-adjusted calcium out of its own range"),
+    pytest.param(plus(ph74(flag="H")), "calcium", id="pH-adjusted calcium flagged"),
+    pytest.param(totals("9.2", "2.9"), "calcium", id="albumin 2.9"),
+    pytest.param(totals("9.7", "5.1"), "calcium", id="albumin 5.1"),
+    *[
+        pytest.param(chart, item, id=f"{item}: {name}")
+        for item in ("calcium", "no_confounder")
+        for name, chart in {
+            "total high, ionised in range": totals("10.6", "4.0", ionised("1.22")),
+            "total low, ionised in range": totals("8.5", "4.0", ionised("1.20")),
+            "two adjusted calciums differ": plus(adjusted("9.45")),
+            "fraction above 0.60": totals("8.0", "4.0", ionised("1.25"), **OWN),
+            "fraction below 0.40": totals("8.0", "4.0", ionised("0.79", low="0.60", high="1.00"), **OWN),
+        }.items()
+    ],
+    pytest.param(renal(Result("cystatin", "60", RATE, comparator=">")), "kidney", id="little muscle, cystatin C only a bound"),
+    pytest.param(renal(Result("cystatin", "59.9", RATE)), "kidney", id="little muscle, cystatin C low"),
+    pytest.param(plus(Result("cystatin", "59.9", RATE)), "kidney", id="cystatin C low"),
+    pytest.param(plus(Result("cystatin", "80", RATE, status="preliminary")), "kidney", id="cystatin C preliminary"),
+    pytest.param(plus(Result("egfr", "60", RATE, comparator="<")), "kidney", id="eGFR below 60, only a bound"),
+    pytest.param(plus(Result("cystatin", "90", RATE, comparator="<")), "kidney", id="cystatin C below 90, only a bound"),
+    pytest.param(creatinine("1.0", ("0.7", 88)), "kidney", id="creatinine rose by 0.3 in 40 hours"),
+    pytest.param(creatinine("1.0", ("0.7", 96)), "kidney", id="creatinine rose by 0.3 in 48 hours"),
+    pytest.param(creatinine("0.8", ("1.0", 168), ("0.7", 200)), "kidney", id="creatinine rose seven days ago"),
+    pytest.param(creatinine("0.9", ("0.6", 500)), "kidney", id="creatinine 1.5 times its lowest"),
+    pytest.param(creatinine("0.9", ("0.5", 2160)), "kidney", id="creatinine 1.8 times its value of 90 days ago"),
+    pytest.param(creatinine("0.8", ("1.6", 17_000)), "kidney", id="a low eGFR within two years"),
+    pytest.param(plus(Result("egfr", "59.9", RATE, hours=17_000)), "kidney", id="a low reported eGFR within two years"),
+    pytest.param(plus(Result("egfr", "60", RATE, hours=17_000, comparator="<")), "kidney", id="an eGFR below 60, as a bound, within two years"),
+    pytest.param(index(History("calcification_unspecified", site="pancreas", recorded=20)), "site", id="pancreas"),
+    pytest.param(index(History("calcification_unspecified", site="femoral_artery", recorded=20)), "site", id="an artery at 43, told by its site"),
+    pytest.param(index(History("calcification_muscle", code="M61.59", recorded=20)), "single_site", id="several sites in one code"),
+    pytest.param(with_history(History("calcification_skin", site="lower_leg", recorded=20)), "single_site", id="two sites of one region"),
+    pytest.param(with_history(History("calcification_muscle", code="M61.531", recorded=20)), "single_site", id="another region, told by its code"),
+    pytest.param(with_drug(Drug("thiazide", "active", 400)), "no_confounder", id="thiazide active, stated long ago"),
+    pytest.param(with_drug(Drug("thiazide", "stopped")), "no_confounder", id="thiazide stopped, when is not known"),
+    pytest.param(with_drug(Drug("thiazide", "given", 30)), "no_confounder", id="thiazide given 30 days ago to the hour"),
+    pytest.param(with_drug(Drug("thiazide", dose="25 mg")), "no_confounder", id="thiazide in a known dose"),
+    pytest.param(with_history(History("diabetic_ketoacidosis")), "no_confounder", id="ketoacidosis, when is not known"),
+    pytest.param(with_history(History("diabetic_ketoacidosis", onset=5)), "no_confounder", id="ketoacidosis going on"),
+    pytest.param(
+        with_history(History("diabetic_ketoacidosis", onset=4, clinical="resolved")), "no_confounder", id="ketoacidosis over, began before the draw"
+    ),
+    pytest.param(
+        with_history(History("diabetic_ketoacidosis", recorded=4, clinical="resolved")),
+        "no_confounder",
+        id="ketoacidosis over, recorded before the draw",
+    ),
+    pytest.param(
+        with_history(History("diabetic_ketoacidosis", onset=1), results=tuple(replace(result, hours=50) for result in BASE.results)),
+        "no_confounder",
+        id="ketoacidosis that began at the hour of the draw",
+    ),
+    pytest.param(
+        with_history(History("diabetic_ketoacidosis", onset=4), results=without("phosphate")), "no_confounder", id="ketoacidosis, no phosphate"
+    ),
+    pytest.param(plus(Result("alp", "80", "U/L", flag="H")), "alp", id="ALP flagged"),
     pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
     pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
     pytest.param(plus(Result("alp", "30", "U/L")), "alp", id="ALP 30"),
@@ -216,6 +321,24 @@ def test_each_lock_holds_by_itself(chart: Chart, item: str) -> None:
 
 
 OPEN = [
+    pytest.param(creatinine("1.0", ("0.7", 97)), id="creatinine rose by 0.3 in 49 hours"),
+    pytest.param(creatinine("0.8", ("1.0", 192), ("0.7", 232)), id="creatinine rose eight days ago"),
+    pytest.param(creatinine("0.9", ("0.5", 2161)), id="creatinine 1.8 times its value of more than 90 days ago"),
+    pytest.param(creatinine("0.8", ("1.6", 17_600)), id="a low eGFR more than two years ago"),
+    pytest.param(plus(Result("egfr", "60", RATE, hours=17_000)), id="an eGFR of 60 within two years"),
+    pytest.param(plus(Result("egfr", "60", RATE, hours=17_000, comparator=">")), id="an eGFR above 60, as a bound, within two years"),
+    pytest.param(renal(Result("egfr", "90", RATE), creatinine="0.6"), id="little muscle, eGFR 90"),
+    pytest.param(totals("9.2", "2.9", ionised("1.22")), id="albumin 2.9 with ionised calcium"),
+    pytest.param(totals("9.9", "5.1", ionised("1.22")), id="albumin 5.1 with ionised calcium"),
+    pytest.param(totals("9.05", "4.2", adjusted("9.0", hours=51)), id="the laboratory's adjusted calcium of the draw, not ours"),
+    pytest.param(plus(adjusted("8.9", hours=53)), id="an adjusted calcium that a later draw overtook"),
+    pytest.param(plus(adjusted("9.5", hours=53)), id="two adjusted calciums of different draws"),
+    pytest.param(plus(adjusted("9.44")), id="two adjusted calciums that differ by 0.2"),
+    pytest.param(totals("8.0156", "4.0", ionised("1.20"), **OWN), id="fraction 0.60"),
+    pytest.param(totals("8.0156", "4.0", ionised("0.80", low="0.60", high="1.00"), **OWN), id="fraction 0.40"),
+    pytest.param(plus(ph74()), id="pH-adjusted calcium without a range"),
+    pytest.param(plus(ph74(low="1.15", high="1.30")), id="pH-adjusted calcium in its own range"),
+    pytest.param(plus(Result("cystatin", "60", RATE)), id="cystatin C 60"),
     pytest.param(replace(BASE, age_days=6575 + 50), id="just eighteen"),
     pytest.param(lab("phosphate", hours=72), id="phosphate 24 hours off"),
     pytest.param(lab("albumin", hours=52), id="albumin 4 hours off"),
@@ -260,3 +383,51 @@ OPEN = [
 @pytest.mark.parametrize("chart", OPEN)
 def test_what_is_just_good_enough_is_good_enough(chart: Chart) -> None:
     assert closed(chart) == {}
+
+
+STAYS_OPEN = [
+    pytest.param(with_history(History("diabetic_ketoacidosis", onset=0)), "no_confounder", id="ketoacidosis after the draw"),
+    pytest.param(with_history(History("diabetic_ketoacidosis", onset=10, clinical="resolved")), "no_confounder", id="ketoacidosis long over"),
+    pytest.param(with_history(History("diabetic_ketoacidosis", clinical="resolved")), "no_confounder", id="ketoacidosis over, when is not known"),
+    pytest.param(with_history(History("critical_illness", onset=20, clinical="resolved")), "no_confounder", id="a critical illness long over"),
+    pytest.param(with_history(History("pregnancy", onset=400, clinical="resolved")), "no_confounder", id="a pregnancy long over"),
+    pytest.param(with_drug(Drug("vasopressor", "given", 9)), "no_confounder", id="a vasopressor nine days ago"),
+    pytest.param(totals("10.6", "4.0"), "no_confounder", id="a high total is no discordance by itself"),
+    pytest.param(totals("9.4", "4.0", ionised("0.85"), comparator="<"), "no_confounder", id="a bound of total calcium has no fraction"),
+    pytest.param(plus(ionised("0.85", comparator="<")), "no_confounder", id="a bound of ionised calcium has no fraction"),
+]
+
+
+@pytest.mark.parametrize(("chart", "item"), STAYS_OPEN)
+def test_an_item_does_not_close_on_what_is_not_its_own(chart: Chart, item: str) -> None:
+    assert item not in closed(chart)
+
+
+def _calcium(chart: Chart) -> Any:
+    return ask(request(chart)).findings.state.calcium
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        pytest.param(lab("albumin", comparator="<"), id="albumin only a bound"),
+        pytest.param(lab("calcium", comparator=">"), id="calcium only a bound"),
+        pytest.param(lab("albumin", hours=53), id="albumin of another draw"),
+    ],
+)
+def test_no_adjusted_calcium_is_computed_without_a_pair_of_values(chart: Chart) -> None:
+    assert _calcium(chart).adjusted is None
+
+
+def test_an_adjusted_calcium_is_as_preliminary_as_what_it_rests_on() -> None:
+    assert _calcium(BASE).adjusted.final
+    assert not _calcium(lab("calcium", status="preliminary")).adjusted.final
+    assert not _calcium(lab("albumin", status="preliminary")).adjusted.final
+
+
+def test_an_adjusted_calcium_of_the_laboratory_alone_is_a_danger() -> None:
+    for chart in (
+        replace(BASE, results=(*without("calcium", "albumin"), adjusted("11.2"))),
+        replace(BASE, results=(*without("albumin"), adjusted("11.2", hours=60))),
+    ):
+        assert "hypercalcaemia-is-not-dystrophic" in [result.pitfall.id for result in ask(request(chart)).spoken]
