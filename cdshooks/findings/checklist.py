@@ -59,14 +59,16 @@ def _fresh(chart: Chart) -> str:
 
 
 def _albumin(chart: Chart) -> str:
-    """Adjustment is unreliable at the extremes of albumin; then a fresh ionised calcium in range is needed besides."""
+    """Adjustment is unreliable at the extremes of albumin; then a proven ionised calcium is needed besides.
+
+    Asked after `calcium.proven_normal`, which judges the range of every measure that is there.
+    """
     albumin, table = chart.proven("albumin"), chart.thresholds.albumin
     if albumin is None or albumin.comparator:
         return "albumin is not proven"
     if table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]:
         return ""
-    ionised = chart.proven("calcium_ionised")
-    if ionised is not None and in_range(ionised) and not near_limit(ionised, calcium_module.guard_band(chart, ionised)):
+    if chart.proven("calcium_ionised") is not None:
         return ""
     return f"albumin {albumin.shown} makes adjusted calcium unreliable, and no ionised calcium in range is known"
 

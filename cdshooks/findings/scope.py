@@ -178,7 +178,7 @@ def critically_ill(chart: Chart) -> bool:
     encounter = chart.facts.encounter
     if encounter is not None and any(location.startswith("location:icu") for location in encounter.locations):
         return True
-    if any(e.category == "vasopressor" and (e.active or (e.last is not None and e.last.until >= limit)) for e in chart.facts.exposures):
+    if any(e.category == "vasopressor" and (e.active or e.last is None or e.last.until >= limit) for e in chart.facts.exposures):
         return True
     names = chart.mappings.by_role["critical-illness"]
     return any(

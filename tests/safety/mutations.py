@@ -83,7 +83,7 @@ CONSTANTS: dict[types.ModuleType, tuple[str, ...]] = {
     chart: ("BLOCKING", "HIGH_FLAGS", "LOW_FLAGS", "ABNORMAL_FLAGS"),
 }
 LAWS_RUN = ("A3", "A3 converse", "I07", "I08", "I09", "I10", "I11", "I19")  # A3 holds all that I01-I06 ask
-LAW_CHARTS = 800
+LAW_CHARTS = 300
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,25 @@ LOCKS = [
     pytest.param(
         with_history(History("diabetic_ketoacidosis", onset=4), results=without("phosphate")), "no_confounder", id="ketoacidosis, no phosphate"
     ),
+    pytest.param(with_drug(Drug("vasopressor", "stopped")), "no_confounder", id="a vasopressor stopped, when is not known"),
+    pytest.param(lab("calcium", flag="H"), "calcium", id="calcium flagged"),
+    pytest.param(lab("phosphate", flag="L"), "phosphate", id="phosphate flagged"),
+    pytest.param(plus(Result("pth", "40", "pg/mL", flag="A")), "other_labs", id="PTH flagged"),
+    *[
+        pytest.param(lab(analyte, **side), item, id=f"{analyte} with only a {name} limit")
+        for analyte, item in (("calcium", "calcium"), ("phosphate", "phosphate"))
+        for name, side in (
+            ("lower", {"low": "2.6" if analyte == "phosphate" else "8.8"}),
+            ("upper", {"high": "4.6" if analyte == "phosphate" else "10.4"}),
+        )
+    ],
+    pytest.param(
+        plus(Result("egfr", "95", RATE), Result("creatinine", "1.6", "mg/dL", hours=17_000)), "kidney", id="eGFR good, an old creatinine not"
+    ),
+    pytest.param(
+        plus(Result("calcium", "10.4", "mg/dL", hours=5000, comparator=">")), "no_recent_abnormal", id="calcium above its limit, as a bound"
+    ),
+    pytest.param(plus(Result("calcium", "8.8", "mg/dL", hours=5000, comparator="<")), "no_recent_abnormal", id="calcium below its limit, as a bound"),
     pytest.param(plus(Result("alp", "80", "U/L", flag="H")), "alp", id="ALP flagged"),
     pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
     pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
@@ -386,6 +405,14 @@ def test_what_is_just_good_enough_is_good_enough(chart: Chart) -> None:
 
 
 STAYS_OPEN = [
+    pytest.param(plus(Result("calcium", "10.3", "mg/dL", hours=5000, comparator=">")), "no_recent_abnormal", id="a bound below the upper limit"),
+    pytest.param(plus(Result("calcium", "8.9", "mg/dL", hours=5000, comparator="<")), "no_recent_abnormal", id="a bound above the lower limit"),
+    pytest.param(
+        plus(Result("calcium", "10.4", "mg/dL", hours=5000, comparator=">=")), "no_recent_abnormal", id="a bound that may be the limit itself"
+    ),
+    pytest.param(
+        plus(Result("calcium", "8.8", "mg/dL", hours=5000, comparator="<=")), "no_recent_abnormal", id="a bound that may be the lower limit"
+    ),
     pytest.param(with_history(History("diabetic_ketoacidosis", onset=0)), "no_confounder", id="ketoacidosis after the draw"),
     pytest.param(with_history(History("diabetic_ketoacidosis", onset=10, clinical="resolved")), "no_confounder", id="ketoacidosis long over"),
     pytest.param(with_history(History("diabetic_ketoacidosis", clinical="resolved")), "no_confounder", id="ketoacidosis over, when is not known"),
@@ -431,3 +458,31 @@ def test_an_adjusted_calcium_of_the_laboratory_alone_is_a_danger() -> None:
         replace(BASE, results=(*without("albumin"), adjusted("11.2", hours=60))),
     ):
         assert "hypercalcaemia-is-not-dystrophic" in [result.pitfall.id for result in ask(request(chart)).spoken]
+
+
+def test_of_two_ranges_the_narrower_must_hold() -> None:
+    body = request(plus(Result("alp", "80", "U/L", low="40", high="120")))
+    assert not ask(body).findings.state.checklist["alp"]
+    ranges = body["prefetch"]["observations"]["entry"][-1]["resource"]["referenceRange"]
+    ranges.append({"low": {"value": 40, "unit": "U/L"}, "high": {"value": 70, "unit": "U/L"}})
+    assert ask(body).findings.state.checklist["alp"]
+
+
+def test_in_pregnancy_a_high_creatinine_makes_kidney_disease_possible_though_no_egfr_is_computed() -> None:
+    pregnant = with_history(History("pregnancy", recorded=60), results=(*without("creatinine"), Result("creatinine", "1.6", "mg/dL")))
+    assert ask(request(pregnant)).findings.state.kidney.possible
+    assert not ask(request(with_history(History("pregnancy", recorded=60)))).findings.state.kidney.possible
+
+
+def test_a_result_of_a_known_analyte_that_cannot_be_read_leaves_the_data_complete() -> None:
+    body = request(plus(Result("potassium", "4.1", "mmol/L")))
+    body["prefetch"]["observations"]["entry"][-1]["resource"]["valueQuantity"]["value"] = "four"
+    assert not ask(body).findings.state.checklist["complete"]
+    body["prefetch"]["observations"]["entry"][-1]["resource"]["code"] = "broken"
+    assert ask(body).findings.state.checklist["complete"]
+
+
+@pytest.mark.parametrize(("flag", "finding"), [("H", "calcium.high"), ("L", "calcium.low")])
+def test_a_flag_decides_only_where_the_laboratory_sent_no_range(flag: str, finding: str) -> None:
+    assert ask(request(lab("calcium", flag=flag))).findings.get(finding) is True
+    assert ask(request(lab("calcium", flag=flag, low="8.8", high="10.4"))).findings.get(finding) is not True
