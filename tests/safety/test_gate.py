@@ -270,6 +270,9 @@ LOCKS = [
         plus(Result("calcium", "10.4", "mg/dL", hours=5000, comparator=">")), "no_recent_abnormal", id="calcium above its limit, as a bound"
     ),
     pytest.param(plus(Result("calcium", "8.8", "mg/dL", hours=5000, comparator="<")), "no_recent_abnormal", id="calcium below its limit, as a bound"),
+    pytest.param(lab("creatinine", hours=2165, clock="date"), "fresh", id="a day that may be older than fresh"),
+    pytest.param(plus(ionised("1.22"), ionised("1.22", comparator="<", low="1.20", high="1.24")), "calcium", id="a value and a bound of one moment"),
+    pytest.param(plus(Result("calcium", "2.35", "mmol/L", status="preliminary")), "fresh", id="a final and, by another code, a preliminary value"),
     pytest.param(plus(Result("alp", "80", "U/L", flag="H")), "alp", id="ALP flagged"),
     pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
     pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
@@ -340,6 +343,8 @@ def test_each_lock_holds_by_itself(chart: Chart, item: str) -> None:
 
 
 OPEN = [
+    pytest.param(replace(BASE, results=tuple(replace(result, hours=2160) for result in BASE.results)), id="ninety days to the hour"),
+    pytest.param(plus(Result("egfr", "95", RATE), Result("egfr", "60", RATE, comparator=">")), id="two formulas of eGFR"),
     pytest.param(creatinine("1.0", ("0.7", 97)), id="creatinine rose by 0.3 in 49 hours"),
     pytest.param(creatinine("0.8", ("1.0", 192), ("0.7", 232)), id="creatinine rose eight days ago"),
     pytest.param(creatinine("0.9", ("0.5", 2161)), id="creatinine 1.8 times its value of more than 90 days ago"),
