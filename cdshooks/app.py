@@ -13,6 +13,7 @@ from flask import Flask
 
 from .answer import answer as answer_request
 from .content import Content, load_content
+from .fhir_client import FhirServers, Permission
 from .settings import Settings
 from .web import cors, demo, errors, events, ops, pitfalls, services
 
@@ -51,7 +52,12 @@ def create_app(
     events.register(app, content.digest)
     cors.register(app, settings.cors_origins)
     errors.register(app)
-    services.register(app, content, locked=settings.auth == "jwt", answer=answer, clock=clock, new_id=new_id)
+    fhir = services.Fhir(
+        FhirServers(most_bytes=settings.max_body_bytes),
+        Permission(settings.fhir_servers if settings.auth == "none" else (), token_needed=settings.auth != "none"),
+        seconds=settings.budget_ms / 1000,
+    )
+    services.register(app, content, locked=settings.auth == "jwt", answer=answer, clock=clock, new_id=new_id, fhir=fhir)
     ops.register(app, content)
     pitfalls.register(app, content)
     if demo_requests is not None:

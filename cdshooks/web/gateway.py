@@ -10,9 +10,14 @@ import io
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Protocol
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, ServiceUnavailable
+
+from .waiting import ELSEWHERE, MustWait
+
+MOST_WAITING = 32  # calls that wait at once; more queue, and their time runs all the same
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
@@ -30,11 +35,13 @@ class Body(Protocol):
 class Gateway:
     """A WSGI application as granian calls it: one call at a time, in the thread of the event loop; only bodies are waited for side by side.
 
-    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up.
+    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up. Calls that
+    must wait for another server wait in threads of a pool, which compute nothing.
     """
 
     def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float) -> None:
         self.wsgi, self.most_bytes, self.seconds = wsgi, most_bytes, seconds
+        self.pool = ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="waiting")
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
 
@@ -57,7 +64,15 @@ class Gateway:
             environ["wsgi.input"] = await self._body(environ, body)
         except RuntimeError:
             return  # the client has gone: there is nobody to answer
-        body.response_bytes(*_called(self.wsgi, environ))
+        body.response_bytes(*await self._answer(environ))
+
+    async def _answer(self, environ: Environ) -> Answer:
+        """What Flask answers. Should it have to wait for another server first, that is done in the pool, and Flask is asked again."""
+        try:
+            return _called(self.wsgi, environ)
+        except MustWait as wait:
+            waited = await asyncio.get_running_loop().run_in_executor(self.pool, wait.waited)
+        return _called(self.wsgi, environ | waited)
 
     async def _body(self, environ: Environ, body: Body) -> io.BytesIO | _Unread:
         """The body, whole; or a stream that tells Flask, if it is asked for the body, why there is none."""
@@ -111,6 +126,7 @@ BASE = {
     "wsgi.multithread": False,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    ELSEWHERE: True,
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,10 +14,13 @@ from werkzeug.exceptions import Unauthorized, UnsupportedMediaType
 
 from ..cards import identify
 from ..content import Content, Service
-from ..prefetch import Prefetch, read_prefetch
+from ..fhir_client import CLOSED, FhirServers, Permission, why_not
+from ..prefetch import Prefetch, accepted, by_type, completed, gaps, judged
 from ..request import HookRequest, parse_request
+from .waiting import result_of, resumed
 
 MAX_AGE_SECONDS = 300
+FETCHING = 0.9  # of a call's time; the rest is for the answer
 
 
 class Answering(Protocol):
@@ -25,7 +29,26 @@ class Answering(Protocol):
     def __call__(self, request: HookRequest, prefetch: Prefetch, content: Content, now: datetime, /) -> Any: ...
 
 
-def register(app: Flask, content: Content, *, locked: bool, answer: Answering, clock: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Fhir:
+    """What calls may fetch, and how: the servers, where the caller's calls may go, the other names of our keys, and until when."""
+
+    servers: FhirServers
+    permission: Permission = field(default_factory=Permission)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 2
+
+
+def register(
+    app: Flask,
+    content: Content,
+    *,
+    locked: bool,
+    answer: Answering,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    fhir: Fhir,
+) -> None:
     """Serve discovery and every service of `content`. `locked` refuses all hook calls: authentication is asked for, and cannot be given."""
     discovery = msgspec.json.encode({"services": [_advertised(service) for service in content.services.values()]})
     encode = msgspec.json.Encoder().encode
@@ -36,19 +59,41 @@ def register(app: Flask, content: Content, *, locked: bool, answer: Answering, c
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
-        service = content.services.get(service_id)
-        if service is None:
-            abort(404, f"there is no such service; it must be one of {', '.join(content.services)}")
-        g.service = service
-        if locked:
-            raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
-        _require_json()
-        hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
-        g.hook_request = hook_request
-        given = answer(hook_request, read_prefetch(hook_request, service.templates), content, clock())
+        if not resumed():
+            _begin(content, service_id, locked)
+        given = answer(g.hook_request, _prefetch(g.service, g.hook_request, fhir), content, clock())
         g.answer = given
         body = encode({"cards": identify(given.cards, new_id)})
         return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _begin(content: Content, service_id: str, locked: bool) -> None:
+    """All that is done once for a call, before anything is waited for: who asks for what. Leaves it in `flask.g`."""
+    service = content.services.get(service_id)
+    if service is None:
+        abort(404, f"there is no such service; it must be one of {', '.join(content.services)}")
+    g.service = service
+    if locked:
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
+    _require_json()
+    g.hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
+
+
+def _prefetch(service: Service, asked: HookRequest, fhir: Fhir) -> Prefetch:
+    """What came, and what could be fetched of what did not. Leaves in `flask.g` how that ended."""
+    values = judged(asked, service.templates, fhir.aliases)
+    missing = gaps(values, asked, service.templates)
+    if not missing:
+        return accepted(values)
+    closed = why_not(asked, fhir.permission)
+    if closed:
+        g.not_asked = closed
+    else:
+        deadline = g.started + FETCHING * fhir.seconds
+        g.fetched = result_of(lambda: fhir.servers.fetch(asked, missing, fhir.permission, deadline))
+        values = completed(values, g.fetched.by_key, asked)
+    g.prefetch = by_type(values, asked, service.templates, fhir.aliases)
+    return accepted(g.prefetch, CLOSED.get(closed, ""))
 
 
 def _advertised(service: Service) -> dict[str, Any]:
