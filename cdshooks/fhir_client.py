@@ -347,7 +347,7 @@ class _Server:
         if status != 200:
             raise _Failure(_of_status(status))
         value = judge(Raw(body), gap.expected) if unambiguous(body) else ABSENT
-        if value.state == "absent" or value.raw is None and value.state == "empty":  # the second is null, which says nothing here
+        if value.state == "absent" or (value.raw is None and value.state == "empty"):  # the second is null, which says nothing here
             raise _Failure("unusable")
         return value
 

@@ -228,7 +228,7 @@ def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefet
 
     Raises MissingDataError, naming each key and passing on what the client says, if required data did not come.
     """
-    return accepted(judged(request, advertised))
+    return accepted(by_type(judged(request, advertised), request, advertised))
 
 
 def judged(request: HookRequest, advertised: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> dict[str, Value]:
@@ -257,24 +257,32 @@ def accepted(values: Mapping[str, Value], not_asked: str = "") -> Prefetch:
     )
 
 
-def by_type(values: Mapping[str, Value], request: HookRequest, advertised: Mapping[str, str], aliases: Mapping[str, str]) -> dict[str, Value]:
+def by_type(
+    values: Mapping[str, Value], request: HookRequest, advertised: Mapping[str, str], aliases: Mapping[str, str] | None = None
+) -> Mapping[str, Value]:
     """The values, with those that are still absent taken from keys that nobody knows, told by the type of what these hold.
 
     Which query such a key answers is not known: its data can raise an alarm, and nothing reassures from it.
     """
+    unknown = [raw for key, raw in request.prefetch.items() if key not in advertised and key not in (aliases or ())]
+    wanted = _absent_by_kind(values, advertised) if unknown else {}
+    found = dict(values)
+    for raw in unknown if wanted else ():
+        key = wanted.get(_kind_held(raw))
+        value = judge(raw, _expected(advertised[key])) if key else ABSENT
+        if key and found[key].state == "absent" and value.state in ("present", "incomplete"):
+            state = value.state if key == "patient" else "incomplete"
+            found[key] = _about_the_patient(request, key, msgspec.structs.replace(value, state=state, says=(BY_TYPE,)))
+    return found
+
+
+def _absent_by_kind(values: Mapping[str, Value], advertised: Mapping[str, str]) -> dict[str, str]:
+    """The first absent key of each resource type; what is about the user might be about anybody."""
     wanted: dict[str, str] = {}
     for key, template in advertised.items():
         if values[key].state == "absent" and key != ABOUT_THE_USER:
             wanted.setdefault(_kind(template), key)
-    found = dict(values)
-    for key, raw in request.prefetch.items() if wanted else ():
-        if key in advertised or key in aliases or (ours := wanted.get(_kind_held(raw))) is None:
-            continue
-        value = judge(raw, _expected(advertised[ours]))
-        if value.state in ("present", "incomplete") and found[ours].state == "absent":
-            state = value.state if ours == "patient" else "incomplete"
-            found[ours] = _about_the_patient(request, ours, msgspec.structs.replace(value, state=state, says=(BY_TYPE,)))
-    return found
+    return wanted
 
 
 def _kind_held(raw: Raw) -> str:

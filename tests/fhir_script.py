@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -58,8 +60,8 @@ class Script:
 
 
 @contextmanager
-def scripted(**replies: Reply) -> Iterator[Script]:
-    """Serve a script until the end of the block."""
+def scripted(host: str = "127.0.0.1", certificate: Path | None = None, **replies: Reply) -> Iterator[Script]:
+    """Serve a script until the end of the block; over TLS if there is a certificate (a PEM file with its key)."""
     script = Script(replies=dict(replies))
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,7 +89,11 @@ def scripted(**replies: Reply) -> Iterator[Script]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    script.base = f"http://127.0.0.1:{server.server_port}{ROOT}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    script.base = f"{'http' if certificate is None else 'https'}://{host}:{server.server_port}{ROOT}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import Unauthorized, UnsupportedMediaType
 from ..cards import identify
 from ..content import Content, Service
 from ..fhir_client import CLOSED, FhirServers, Permission, why_not
-from ..prefetch import Prefetch, accepted, by_type, completed, gaps, judged
+from ..prefetch import Prefetch, Value, accepted, by_type, completed, gaps, judged
 from ..request import HookRequest, parse_request
 from .waiting import result_of, resumed
 
@@ -81,19 +81,19 @@ def _begin(content: Content, service_id: str, locked: bool) -> None:
 
 def _prefetch(service: Service, asked: HookRequest, fhir: Fhir) -> Prefetch:
     """What came, and what could be fetched of what did not. Leaves in `flask.g` how that ended."""
-    values = judged(asked, service.templates, fhir.aliases)
+    values: Mapping[str, Value] = judged(asked, service.templates, fhir.aliases)
     missing = gaps(values, asked, service.templates)
-    if not missing:
-        return accepted(values)
-    closed = why_not(asked, fhir.permission)
+    closed = why_not(asked, fhir.permission) if missing else ""
     if closed:
         g.not_asked = closed
-    else:
+    elif missing:
         deadline = g.started + FETCHING * fhir.seconds
         g.fetched = result_of(lambda: fhir.servers.fetch(asked, missing, fhir.permission, deadline))
         values = completed(values, g.fetched.by_key, asked)
-    g.prefetch = by_type(values, asked, service.templates, fhir.aliases)
-    return accepted(g.prefetch, CLOSED.get(closed, ""))
+    values = by_type(values, asked, service.templates, fhir.aliases)
+    if missing:
+        g.prefetch = values
+    return accepted(values, CLOSED.get(closed, ""))
 
 
 def _advertised(service: Service) -> dict[str, Any]:
