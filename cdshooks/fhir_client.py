@@ -39,8 +39,10 @@ MOST_PAGES = 10  # of one query, the first included
 MOST_PARALLEL = 32  # requests to one server at once, of all calls together
 FAILURES = 5  # calls in a row that a server leaves unanswered before it is left alone
 ALONE_SECONDS = 30
+GRACE_SECONDS = 0.05  # for requests that are given up at the deadline to say so, and to hand over the pages they have
 CHUNK = 65_536
 HEADERS = {"Accept": "application/fhir+json", "User-Agent": "metabolic-workup-cds"}
+TOKEN = re.compile("[!-~]+")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # How a request ends without a usable answer, and what is said of it.
@@ -64,6 +66,7 @@ CLOSED = {
     "no-server": "the call names none",
     "not-allowed": "its address is not among those that may be called",
     "no-token": "no access token came with the call",
+    "token-unusable": "the access token is no text that a header can hold",
     "token-expired": "the access token has expired",
     "token-of-another-patient": "the access token is for another patient",
 }
@@ -121,6 +124,8 @@ def why_not(request: HookRequest, permission: Permission) -> str:
         return "not-allowed"
     if lent is None:
         return "no-token" if permission.token_needed else ""
+    if not TOKEN.fullmatch(lent.token.reveal()):  # it would fail in every call, and be laid to the server
+        return "token-unusable"
     if lent.expires_in <= 0:
         return "token-expired"
     return "" if lent.patient in (None, request.patient_id) else "token-of-another-patient"
@@ -302,7 +307,7 @@ class _Server:
     def _side_by_side(self, call: _Call, gaps: list[Gap]) -> dict[str, _Filled]:
         """Fill all gaps at once; what is not there at the deadline is given up."""
         futures = {gap.key: self._threads.submit(self._fill, call, gap) for gap in gaps}
-        wait(futures.values(), timeout=max(call.deadline - time.perf_counter(), 0))
+        wait(futures.values(), timeout=max(call.deadline - time.perf_counter(), 0) + GRACE_SECONDS)
         return {key: self._result(future) for key, future in futures.items()}
 
     def _result(self, future: Future[_Filled]) -> _Filled:

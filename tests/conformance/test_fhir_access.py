@@ -323,6 +323,12 @@ def test_P20_an_expired_token_is_not_used(fhir: Script, events: list[Json], expi
     assert fhir.asked == [] and last(events)["fhirNotAsked"] == "token-expired"
 
 
+@pytest.mark.parametrize("token", ["a\r\nX-Other: b", "two words", "ключ", "a\x7f"])
+def test_a_token_that_no_header_can_hold_is_not_used(fhir: Script, events: list[Json], token: str) -> None:
+    response = post(call(prefetch={"conditions": None}) | access(fhir, access_token=token), at=service(fhir))
+    assert response.status_code == 412 and last(events)["fhirNotAsked"] == "token-unusable" and fhir.asked == []
+
+
 @pytest.mark.parametrize(("patient", "used"), [(PATIENT, True), (None, True), ("p-418", False), ("", False), (417, False), ([PATIENT], False)])
 def test_P21_a_token_for_another_patient_is_not_used(fhir: Script, events: list[Json], patient: Any, used: bool) -> None:
     response = post(call(prefetch={"conditions": None}) | access(fhir, patient=patient), at=service(fhir))
@@ -385,6 +391,19 @@ def test_P26_when_only_other_patients_data_came_ours_is_fetched(fhir: Script) ->
     response = post(body, at=service(fhir))
     assert response.status_code == 412 and "none of its resources is about this patient" in issues(response)[0]["details"]["text"]
     assert fhir.kinds() == ["Condition", "Condition"]
+
+
+def test_P27_pages_that_came_in_time_are_used_for_dangers(fhir: Script, events: list[Json]) -> None:
+    body = without(filled(vignette(CRITICAL)), "observations", fhir=fhir)
+    link = [{"relation": "next", "url": f"{fhir.base}/page?n=2"}]
+    released = threading.Event()
+    fhir.replies["Observation"] = Reply(200, vignette(CRITICAL)["prefetch"]["observations"] | {"link": link})
+    fhir.replies["page"] = Reply(200, searchset(), before=released.wait)
+    try:
+        shown = topics(post(body, at=client(fhir_servers=fhir.base, budget_ms=2000)))
+    finally:
+        released.set()
+    assert "critical-calcium-value" in shown and last(events)["fhir"] == {"data": 1, "timeout": 1}
 
 
 @pytest.mark.parametrize(("kind", "status"), [("Observation", 412), ("Procedure", 200)])
