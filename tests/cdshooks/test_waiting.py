@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from cdshooks.web.waiting import MustWait
 from tests.conformance.service import call, searchset
 from tests.fhir_script import Reply, scripted
 
-from .test_server import ask, serving
+from .test_server import address_of, ask, serving
 
 SERVICE = "metabolic-workup-patient-view"
 
@@ -56,6 +57,27 @@ def test_a_call_that_waited_is_told_once_and_with_all_its_time(tmp_path: Path) -
         process.wait(timeout=30)
         (event,) = (json.loads(line) for line in process.stderr.read().splitlines() if line.startswith("{"))
         assert (event["event"], event["status"]) == ("hook", 200) and sum(event["fhir"].values()) == len(fhir.asked)
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_wait_for_its_answer_disturbs_nobody(tmp_path: Path) -> None:
+    released = threading.Event()
+    with scripted(Condition=Reply(200, searchset(), before=released.wait)) as fhir:
+        lacking = _full() | {"fhirServer": fhir.base}
+        del lacking["prefetch"]["conditions"]
+        raw = json.dumps(lacking).encode()
+        head = f"POST /cds-services/{SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+        with serving(tmp_path, "--demo", CDSHOOKS_FHIR_SERVERS=fhir.base, CDSHOOKS_BUDGET_MS="120000") as (url, process):
+            with socket.create_connection(address_of(url), timeout=20) as line:
+                line.sendall(head.encode() + raw)
+                while not fhir.asked:
+                    time.sleep(0.01)
+            released.set()
+            for _ in range(5):
+                assert ask(f"{url}/cds-services/{SERVICE}", lacking) == (200, {"cards": []})
+            process.terminate()
+            assert process.wait(timeout=30) == 0 and process.stderr is not None
+            assert [line for line in process.stderr.read().splitlines() if not line.startswith("{")] == []
 
 
 def test_work_that_fails_fails_in_the_view() -> None:
