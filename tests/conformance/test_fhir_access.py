@@ -1,4 +1,4 @@
-"""What is fetched from the caller's FHIR server, case by case (P01, P04-P07, P10-P13, P15-P28), over real HTTP against a scripted server."""
+"""What is fetched from the caller's FHIR server, case by case (P01, P04-P07, P09-P13, P15-P28, N04, N05), over HTTP against a scripted server."""
 
 from __future__ import annotations
 
@@ -431,6 +431,10 @@ def test_P28_an_empty_prefetch_is_fetched_whole(fhir: Script) -> None:
     ("server", "reason"),
     [
         ("https://ehr.test/fhir/r4", "not-allowed"),
+        ("http://127.0.0.1:1/fhir/r4", "not-allowed"),
+        ("http://localhost/fhir/r4", "not-allowed"),
+        ("http://169.254.169.254/latest/meta-data", "not-allowed"),
+        ("https://10.0.0.8/fhir/r4", "not-allowed"),
         ("{origin}", "not-allowed"),
         ("{origin}/fhir/r45", "not-allowed"),
         ("{origin}/fhir/r4/../r5", "not-allowed"),
@@ -439,7 +443,7 @@ def test_P28_an_empty_prefetch_is_fetched_whole(fhir: Script) -> None:
         (..., "no-server"),
     ],
 )
-def test_only_servers_of_the_list_are_called(fhir: Script, events: list[Json], server: Any, reason: str) -> None:
+def test_N04_only_servers_of_the_list_are_called(fhir: Script, events: list[Json], server: Any, reason: str) -> None:
     body = call(prefetch={"conditions": None}) | access(fhir)
     del body["fhirServer"]
     if server is ...:
@@ -448,6 +452,14 @@ def test_only_servers_of_the_list_are_called(fhir: Script, events: list[Json], s
         body["fhirServer"] = server.format(origin=fhir.base.removesuffix(ROOT))
     assert post(body, at=service(fhir)).status_code == 412
     assert fhir.asked == [] and last(events)["fhirNotAsked"] == reason
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_N05_a_redirect_is_not_followed_and_the_token_goes_nowhere(fhir: Script, status: int) -> None:
+    with scripted() as elsewhere:
+        fhir.replies["Observation"] = Reply(status, {}, {"Location": f"{elsewhere.base}/Observation"})
+        assert post(call(prefetch={"conditions": None}) | access(fhir), at=service(fhir)).status_code == 412
+        assert elsewhere.asked == []
 
 
 def test_a_base_below_one_of_the_list_may_be_called(fhir: Script) -> None:
