@@ -71,6 +71,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     with ProcessPoolExecutor(max_workers=options.workers) as pool:
         for done in pool.map(batch, jobs):
             tally.add(done)
+            for name, examples in done.examples.items():
+                print(f"violated: {name}, {examples[0]}", file=sys.stderr, flush=True)
             _progress(tally.charts, options.charts, began)
     _print(tally, time.monotonic() - began)
     return 1 if tally.violations else 0

@@ -93,6 +93,11 @@ def test_of_warnings_calciphylaxis_and_a_harmful_drug_go_first() -> None:
 COMFORTED = "age: 44 female\nhistory: calcification_skin, comfort_care\nlabs 1 d ago: calcium 14.6 mg/dL, albumin 4.0 g/dL\norders: pth"
 
 
+def test_a_pitfall_in_shadow_neither_speaks_nor_silences() -> None:
+    shadow = _fires(replace(BY_RULE[2], status="shadow"))
+    assert _spoken(shadow, _fires(BY_RULE[10])) == [10]
+
+
 def test_silence_for_the_deceased_and_for_comfort_care() -> None:
     living = charts.Chart(
         age_days=17000,

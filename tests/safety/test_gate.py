@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..builders import ask
-from .charts import Chart, Draft, Drug, History, Result, request
+from .charts import ICD10CM, Chart, Draft, Drug, History, Json, Result, request
 
 BASE = Chart(
     age_days=16_000,
@@ -135,7 +135,7 @@ LOCKS = [
             "kidney",
             id=f"kidney: {category}",
         )
-        for category in ("neurologic", "paralysis", "malnutrition")
+        for category in ("neurologic", "paralysis", "malnutrition", "immobilisation")
     ],
     pytest.param(plus(Result("ionised", "1.45", "mmol/L")), "no_confounder", id="calcium measures disagree"),
     *[
@@ -273,6 +273,7 @@ LOCKS = [
     pytest.param(lab("creatinine", hours=2165, clock="date"), "fresh", id="a day that may be older than fresh"),
     pytest.param(plus(ionised("1.22"), ionised("1.22", comparator="<", low="1.20", high="1.24")), "calcium", id="a value and a bound of one moment"),
     pytest.param(plus(Result("calcium", "2.35", "mmol/L", status="preliminary")), "fresh", id="a final and, by another code, a preliminary value"),
+    pytest.param(with_history(History("ckd_g5", code="N18.5")), "kidney", id="kidney: CKD G5 without dialysis"),
     pytest.param(plus(Result("alp", "80", "U/L", flag="H")), "alp", id="ALP flagged"),
     pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
     pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
@@ -343,6 +344,9 @@ def test_each_lock_holds_by_itself(chart: Chart, item: str) -> None:
 
 
 OPEN = [
+    pytest.param(plus(Result("potassium", "4.1", "furlong", hours=1)), id="another analyte that cannot be read"),
+    pytest.param(plus(Result("calcium", "11", "mg/dL", hours=1, status="cancelled")), id="a cancelled result"),
+    pytest.param(plus(Result("calcium", "11", "mg/dL", hours=1, status="entered-in-error")), id="a result entered in error"),
     pytest.param(replace(BASE, results=tuple(replace(result, hours=2160) for result in BASE.results)), id="ninety days to the hour"),
     pytest.param(plus(Result("egfr", "95", RATE), Result("egfr", "60", RATE, comparator=">")), id="two formulas of eGFR"),
     pytest.param(creatinine("1.0", ("0.7", 97)), id="creatinine rose by 0.3 in 49 hours"),
@@ -489,3 +493,56 @@ def test_a_result_of_a_known_analyte_that_cannot_be_read_leaves_the_data_complet
 def test_a_flag_decides_only_where_the_laboratory_sent_no_range(flag: str, finding: str) -> None:
     assert ask(request(lab("calcium", flag=flag))).findings.get(finding) is True
     assert ask(request(lab("calcium", flag=flag, low="8.8", high="10.4"))).findings.get(finding) is not True
+
+
+def _nested(depth: int, **members: Any) -> Json:
+    bundle: Json = {"resourceType": "Bundle", "type": "collection", **members}
+    for _ in range(depth):
+        bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": bundle}]}
+    return bundle
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        pytest.param(
+            {"resourceType": "Condition", "id": "nobodys", "code": {"coding": [{"system": ICD10CM, "code": "N18.4"}]}}, id="nobody's condition"
+        ),
+        pytest.param(_nested(0, link=[{"relation": "next", "url": "https://ehr.example/page2"}]), id="a Bundle with a next page inside"),
+        pytest.param(_nested(20), id="Bundles too deep to read"),
+    ],
+)
+def test_what_was_sent_and_could_not_be_used_leaves_the_data_incomplete(resource: Json) -> None:
+    body = request(BASE)
+    body["prefetch"]["conditions"]["entry"].append({"resource": resource})
+    body["prefetch"]["conditions"]["total"] += 1
+    assert ask(body).findings.state.checklist["complete"]
+
+
+SPOILT: dict[str, Json] = {
+    "status of another shape": {"status": 5},
+    "value of another type": {"valueQuantity": None, "valueString": "9.4"},
+    "value that is no number": {"valueQuantity": {"value": "nine", "unit": "mg/dL"}},
+    "no unit": {"valueQuantity": {"value": 9.4}},
+    "unknown unit": {"valueQuantity": {"value": 9.4, "unit": "furlong"}},
+    "unit of another quantity": {"valueQuantity": {"value": 9.4, "unit": "mmol/L"}},
+    "unit of another system": {"valueQuantity": {"value": 9.4, "unit": "mg/dL", "system": "http://units.example", "code": "mg/dL"}},
+    "implausible": {"valueQuantity": {"value": 94, "unit": "mg/dL"}},
+    "in the future": {"effectiveDateTime": "2026-06-18T12:00:00+00:00"},
+    "without a time": {"effectiveDateTime": None},
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_newer_calcium_that_cannot_be_used_beats_an_older_one(what: str) -> None:
+    body = request(plus(Result("calcium", "9.4", "mg/dL", hours=1)))
+    resource = body["prefetch"]["observations"]["entry"][-1]["resource"]
+    resource |= SPOILT[what]
+    body["prefetch"]["observations"]["entry"][-1]["resource"] = {key: value for key, value in resource.items() if value is not None}
+    assert ask(body).findings.state.checklist["fresh"], what
+
+
+def test_a_newer_phosphate_given_as_po4_beats_an_older_one() -> None:
+    body = request(plus(Result("phosphate", "3.5", "mg/dL", hours=1)))
+    body["prefetch"]["observations"]["entry"][-1]["resource"]["code"]["text"] = "phosphate (as PO4)"
+    assert ask(body).findings.state.checklist["fresh"]
