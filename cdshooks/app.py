@@ -19,6 +19,7 @@ from .auth import Authenticator
 from .clients import Client, load_clients
 from .content import Content, load_content
 from .errors import ClientsError
+from .fhir_client import FhirServers, Permission
 from .keysets import KeySet, KeySetError, read_keys, source_of
 from .settings import Settings
 from .store import Store
@@ -100,7 +101,10 @@ def create_app(
     events.register(app, content.digest)
     cors.register(app, settings.cors_origins)
     errors.register(app)
-    services.register(app, content, door=door, answer=answer, clock=clock, new_id=new_id)
+    fhir = services.Fhir(
+        FhirServers(most_bytes=settings.max_body_bytes), Permission(settings.fhir_servers, token_needed=False), seconds=settings.budget_ms / 1000
+    )
+    services.register(app, content, door=door, answer=answer, clock=clock, new_id=new_id, fhir=fhir)
     ops.register(app, content, store.reachable if store is not None else None)
     pitfalls.register(app, content)
     if demo_requests is not None:

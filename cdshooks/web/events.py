@@ -51,6 +51,7 @@ def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]
         event |= _of_refused(noted["refused"])
     if "hook_request" in noted:
         event |= _of_request(noted["hook_request"])
+    event |= _of_fetching(noted)
     if "answer" in noted:
         event |= _of_answer(noted["answer"])
     if "incident" in noted:
@@ -73,6 +74,18 @@ def _of_request(hook_request: Any) -> dict[str, Any]:
         told["hookInstance"] = hook_request.hook_instance
     if hook_request.warnings:
         told["warnings"] = hook_request.warnings
+    return told
+
+
+def _of_fetching(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """What was lacking: why nobody was asked for it, or how many requests ended how; and how each key stands now. Never where anything is."""
+    told: dict[str, Any] = {}
+    if "not_asked" in noted:
+        told["fhirNotAsked"] = noted["not_asked"]
+    if "fetched" in noted:
+        told["fhir"] = dict(noted["fetched"].outcomes)
+    if "prefetch" in noted:
+        told["prefetch"] = dict(Counter(value.state for value in noted["prefetch"].values()))
     return told
 
 

@@ -16,15 +16,15 @@ from typing import Any, NoReturn, Protocol
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, ServiceUnavailable
 
 from .door import LATE
+from .waiting import ELSEWHERE, MustWait
+
+MOST_WAITING = 32  # calls that wait at once; more queue, and their time runs all the same
+AHEAD_SECONDS = 10  # more than any single wait is given; reached only in a queue of such waits
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 Ahead = Callable[[Environ], Callable[[], None] | None]  # what must be waited for before a call can be computed, if anything
 Answer = tuple[int, list[tuple[str, str]], bytes]
-
-
-WAITING_THREADS = 32
-AHEAD_SECONDS = 10  # more than any single wait is given; reached only in a queue of such waits
 
 
 class Body(Protocol):
@@ -38,13 +38,14 @@ class Body(Protocol):
 class Gateway:
     """A WSGI application as granian calls it: one call at a time, in the thread of the event loop; only bodies are waited for side by side.
 
-    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up.
-    What `ahead` has to wait for, a database or another server, is waited for in threads; what is found stays in the environ.
+    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up. What a call must
+    wait for, a database or another server, is waited for in threads, which compute nothing: `ahead` before the view is asked, and the rest when
+    the view says so.
     """
 
     def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float, ahead: Sequence[Ahead] = ()) -> None:
         self.wsgi, self.most_bytes, self.seconds, self.ahead = wsgi, most_bytes, seconds, ahead
-        self.pool = ThreadPoolExecutor(WAITING_THREADS)
+        self.pool = ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="waiting")
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
 
@@ -68,7 +69,15 @@ class Gateway:
         except RuntimeError:
             return  # the client has gone: there is nobody to answer
         await self._ahead(environ)
-        body.response_bytes(*_called(self.wsgi, environ))
+        body.response_bytes(*await self._answer(environ))
+
+    async def _answer(self, environ: Environ) -> Answer:
+        """What Flask answers. Should it have to wait for another server first, that is done in the pool, and Flask is asked again."""
+        try:
+            return _called(self.wsgi, environ)
+        except MustWait as wait:
+            waited = await asyncio.get_running_loop().run_in_executor(self.pool, wait.waited)
+        return _called(self.wsgi, environ | waited)
 
     async def _ahead(self, environ: Environ) -> None:
         for look in self.ahead:
@@ -131,6 +140,7 @@ BASE = {
     "wsgi.multithread": False,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    ELSEWHERE: True,
 }
 
 
