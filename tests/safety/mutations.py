@@ -8,7 +8,7 @@ entry of every `dominates`, `dominates_info`, each silence, each number of the b
 
 A mutant lives in a forked process, in memory; the tests run there from the quickest on, and the first that fails kills it: the table of the
 checklist, the table of arbitration, all vignettes, the tables of the findings, then the laws over random charts. Prints every survivor, and
-ends with 1 if there is one that `ARGUED` does not explain.
+ends with 1 if there is one that `argued.py` does not explain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from cdshooks.pitfalls import arbitration
 from ..builders import content
 from ..cdshooks import test_checklist, test_findings, test_hazard, test_phosphate, test_skin_and_bone
 from . import test_dominance, test_gate
-from .argued import ARGUED
+from .argued import argued
 from .laws import LAWS, Case, draw
 
 TARGETS: dict[types.ModuleType, tuple[str, ...]] = {
@@ -365,11 +365,11 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(f"{len(chosen)} mutants in {time.monotonic() - began:.0f} s\n\n| killed by | mutants |\n| --- | --- |")
     for name in ("tables", "vignettes", "findings", "laws", "crashed"):
         print(f"| {name} | {by[name]} |")
-    argued = [name for name in survivors if name in ARGUED]
-    print(f"| survived, argued | {len(argued)} |\n| survived | {len(survivors) - len(argued)} |")
+    explained = [name for name in survivors if argued(name)]
+    print(f"| survived, and argued below | {len(explained)} |\n| survived | {len(survivors) - len(explained)} |\n")
     for name in survivors:
-        print(f"\n- {name}" + (f"\n  {ARGUED[name]}" if name in ARGUED else ""))
-    return 1 if len(argued) < len(survivors) else 0
+        print(f"- `{name}`: {argued(name) or 'NOT EXPLAINED'}")
+    return 1 if len(explained) < len(survivors) else 0
 
 
 if __name__ == "__main__":
