@@ -253,10 +253,8 @@ def _of_arbitration() -> Iterator[Mutant]:
         for rule in (rule for rule in getattr(rules, name) if rule in reached):
             yield Mutant(f"arbitration: {name} without {rule}", _set(rules, name, tuple(other for other in getattr(rules, name) if other != rule)))
     for key, number in here.thresholds.budget.items():
-        yield Mutant(
-            f"arbitration: a budget of {number + 1} for {key}",
-            lambda key=key, number=number: here.thresholds.budget.__setitem__(key, number + 1),  # type: ignore[misc, attr-defined]
-        )
+        larger = {**here.thresholds.budget, key: number + 1}
+        yield Mutant(f"arbitration: a budget of {number + 1} for {key}", _set(here.thresholds, "budget", larger))
 
 
 def mutants() -> list[Mutant]:
@@ -357,6 +355,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     with ThreadPoolExecutor(options.workers) as pool:
         for number, (mutant, told) in enumerate(zip(chosen, pool.map(lambda mutant: _in_a_fork(mutant, charts), chosen), strict=True), start=1):
             by[told or "survived"] += 1
+            if told == "crashed":
+                print(f"crashed: {mutant.name}", file=sys.stderr, flush=True)
             if not told:
                 survivors.append(mutant.name)
                 print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
@@ -369,7 +369,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(f"| survived, and argued below | {len(explained)} |\n| survived | {len(survivors) - len(explained)} |\n")
     for name in survivors:
         print(f"- `{name}`: {argued(name) or 'NOT EXPLAINED'}")
-    return 1 if len(explained) < len(survivors) else 0
+    return 1 if len(explained) < len(survivors) or by["crashed"] else 0  # a mutant that could not be made proves nothing
 
 
 if __name__ == "__main__":
