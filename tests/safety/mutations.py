@@ -8,7 +8,7 @@ entry of every `dominates`, `dominates_info`, each silence, each number of the b
 
 A mutant lives in a forked process, in memory; the tests run there from the quickest on, and the first that fails kills it: the table of the
 checklist, the table of arbitration, all vignettes, the tables of the findings, then the laws over random charts. Prints every survivor, and
-ends with 1 if there is one that `ARGUED` does not explain.
+ends with 1 if there is one that `argued.py` does not explain.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from cdshooks.pitfalls import arbitration
 from ..builders import content
 from ..cdshooks import test_checklist, test_findings, test_hazard, test_phosphate, test_skin_and_bone
 from . import test_dominance, test_gate
-from .argued import ARGUED
+from .argued import argued
 from .laws import LAWS, Case, draw
 
 TARGETS: dict[types.ModuleType, tuple[str, ...]] = {
@@ -256,10 +256,8 @@ def _of_arbitration() -> Iterator[Mutant]:
         for rule in (rule for rule in getattr(rules, name) if rule in reached):
             yield Mutant(f"arbitration: {name} without {rule}", _set(rules, name, tuple(other for other in getattr(rules, name) if other != rule)))
     for key, number in here.thresholds.budget.items():
-        yield Mutant(
-            f"arbitration: a budget of {number + 1} for {key}",
-            lambda key=key, number=number: here.thresholds.budget.__setitem__(key, number + 1),  # type: ignore[misc, attr-defined]
-        )
+        larger = {**here.thresholds.budget, key: number + 1}
+        yield Mutant(f"arbitration: a budget of {number + 1} for {key}", _set(here.thresholds, "budget", larger))
 
 
 def mutants() -> list[Mutant]:
@@ -360,6 +358,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
     with ThreadPoolExecutor(options.workers) as pool:
         for number, (mutant, told) in enumerate(zip(chosen, pool.map(lambda mutant: _in_a_fork(mutant, charts), chosen), strict=True), start=1):
             by[told or "survived"] += 1
+            if told == "crashed":
+                print(f"crashed: {mutant.name}", file=sys.stderr, flush=True)
             if not told:
                 survivors.append(mutant.name)
                 print(f"survived: {mutant.name}", file=sys.stderr, flush=True)
@@ -368,11 +368,11 @@ def main(arguments: Iterable[str] | None = None) -> int:
     print(f"{len(chosen)} mutants in {time.monotonic() - began:.0f} s\n\n| killed by | mutants |\n| --- | --- |")
     for name in ("tables", "vignettes", "findings", "laws", "crashed"):
         print(f"| {name} | {by[name]} |")
-    argued = [name for name in survivors if name in ARGUED]
-    print(f"| survived, argued | {len(argued)} |\n| survived | {len(survivors) - len(argued)} |")
+    explained = [name for name in survivors if argued(name)]
+    print(f"| survived, and argued below | {len(explained)} |\n| survived | {len(survivors) - len(explained)} |\n")
     for name in survivors:
-        print(f"\n- {name}" + (f"\n  {ARGUED[name]}" if name in ARGUED else ""))
-    return 1 if len(argued) < len(survivors) else 0
+        print(f"- `{name}`: {argued(name) or 'NOT EXPLAINED'}")
+    return 1 if len(explained) < len(survivors) or by["crashed"] else 0  # a mutant that could not be made proves nothing
 
 
 if __name__ == "__main__":

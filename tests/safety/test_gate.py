@@ -344,6 +344,7 @@ def test_each_lock_holds_by_itself(chart: Chart, item: str) -> None:
 
 
 OPEN = [
+    pytest.param(plus(Result("calcium", "8.8", "mg/dL", hours=5000)), id="calcium at its lower limit this year"),
     pytest.param(plus(Result("potassium", "4.1", "furlong", hours=1)), id="another analyte that cannot be read"),
     pytest.param(plus(Result("calcium", "11", "mg/dL", hours=1, status="cancelled")), id="a cancelled result"),
     pytest.param(plus(Result("calcium", "11", "mg/dL", hours=1, status="entered-in-error")), id="a result entered in error"),
@@ -489,7 +490,10 @@ def test_a_result_of_a_known_analyte_that_cannot_be_read_leaves_the_data_complet
     assert ask(body).findings.state.checklist["complete"]
 
 
-@pytest.mark.parametrize(("flag", "finding"), [("H", "calcium.high"), ("L", "calcium.low")])
+FLAGGED = {"calcium.high": ("H", "HH", "HU", "HX", ">"), "calcium.low": ("L", "LL", "LU", "LX", "<")}
+
+
+@pytest.mark.parametrize(("flag", "finding"), [(flag, finding) for finding, flags in FLAGGED.items() for flag in flags])
 def test_a_flag_decides_only_where_the_laboratory_sent_no_range(flag: str, finding: str) -> None:
     assert ask(request(lab("calcium", flag=flag))).findings.get(finding) is True
     assert ask(request(lab("calcium", flag=flag, low="8.8", high="10.4"))).findings.get(finding) is not True
