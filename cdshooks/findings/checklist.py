@@ -204,9 +204,9 @@ def _other_labs(chart: Chart) -> str:
 
 
 def _abnormal_when_last_known(chart: Chart, analyte: str) -> Lab | None:
-    """The newest value if it is too old to count and was not in range: then a new one is due, and not of little use."""
+    """The newest value of the look-back, however old, if it was not in range: then a new one is due, and not of little use."""
     newest = max(chart.within(analyte, chart.thresholds.lookback_days["stale"]), key=lambda lab: lab.when.at, default=None)
-    return newest if newest is not None and chart.fresh(analyte) is None and not in_range(newest) else None
+    return newest if newest is not None and not in_range(newest) else None
 
 
 def proven_but_alp(state: Proof) -> bool:

@@ -276,6 +276,23 @@ SILENCING = [
     pytest.param(_observed("2777-1", 5.0, "mg/dL", effectiveDateTime="2026-01-01T12:00:00Z"), id="9 phosphate high this year"),
     pytest.param(_condition("E83.52", clinicalStatus=RESOLVED, recordedDate="2026-03-15"), id="9 hypercalcaemia coded this year, and over"),
     pytest.param(_condition("E83.51", clinicalStatus=RESOLVED), id="9 hypocalcaemia coded, over, and not dated"),
+    pytest.param(
+        _observed(
+            "2823-3",
+            6.0,
+            "mmol/L",
+            specimen={"reference": "#s"},
+            contained=[
+                {
+                    "resourceType": "Specimen",
+                    "id": "s",
+                    "collection": {"collectedDateTime": "2026-06-13T12:00:00+00:00"},
+                    "receivedTime": "2026-06-13T22:00:00+00:00",
+                }
+            ],
+        ),
+        id="7 a high potassium that was ten hours on its way to the laboratory",
+    ),
     pytest.param(_condition("G23.8"), id="10 intracranial calcification"),
     pytest.param(_condition("61778004", SNOMED), id="10 tumoral calcinosis"),
     pytest.param(_site("https://snomed.info/sct"), id="10 brain, by another spelling of SNOMED CT"),

@@ -11,12 +11,12 @@ MOMENT = "days carry no hour, so this equality is one of microseconds"
 NO_CODE = "no verified code exists for this category: it is unreachable until a site adds one"
 
 ARGUED: dict[tuple[str, str], str] = {
-    ("checklist._confounder: phosphate is not None", "without phosphate is not None"): GUARD,
+    ("checklist._disturbed: phosphate is not None", "without phosphate is not None"): GUARD,
     ("checklist._alp_mildly_high: lab.limits.high", "always True"): ALP,
     ("checklist._alp_mildly_high: high is not None", "without high is not None"): ALP,
     ("checklist._alp: lab.limits.high", "always True"): ALP,
     ("checklist._alp: high is not None", "without high is not None"): ALP,
-    ("calcium._discordant: same.value / in_mmol", "always True"): "a guard: a calcium of zero is not plausible",
+    ("calcium._unusual_share: ionised.value / in_mmol", "always True"): "a guard: a calcium of zero is not plausible",
     ("calcium._the_adjusted: computed is None", "without total is None"): "a guard for the type checker: without a total nothing is computed",
     ("calcium._the_adjusted: reported.when.at", "the equal sign of part 1 moved"): "values of one moment are a pair, and the line before takes them",
     ("kidney.proven_normal: cystatin is not None", "without cystatin.value >= chart.thresholds.egfr['reassure_min']"): (
