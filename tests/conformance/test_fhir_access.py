@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from cdshooks.explain import explain, in_words
 from cdshooks.judging import NOW
 from cdshooks.prefetch import judged, read_prefetch
 from cdshooks.request import parse_request
+from tests import trust
 from tests.builders import content
 from tests.fhir_script import ROOT, Reply, Script, scripted
 
@@ -558,3 +560,31 @@ def test_explain_tells_what_became_of_each_key_and_why() -> None:
     prefetch = read_prefetch(request, service.templates)
     document = explain(request, prefetch, answer(request, prefetch, content(), NOW, every_line=True))
     assert "  procedures: unavailable (Lab index did not answer)" in list(in_words(document))
+
+
+# A client that signs its calls
+
+
+@pytest.mark.parametrize(("named", "asked"), [(True, True), (False, False)], ids=["its own server", "a server of nobody"])
+def test_N04_a_signed_call_fetches_from_the_servers_of_its_client_alone(tmp_path: Path, fhir: Script, named: bool, asked: bool) -> None:
+    body = without(filled(vignette(CLASSIC)), "procedures", fhir=fhir)
+    servers = [fhir.base] if named else ["https://fhir.other.example/r4"]
+    # What CDSHOOKS_FHIR_SERVERS names is for calls that nobody signed.
+    at = trust.service(tmp_path, trust.client(fhir_servers=servers), fhir_servers=fhir.base, budget_ms=20_000)
+    response = post(body, at=at, headers={"Authorization": f"Bearer {trust.token(aud=_audience('order-select'))}"})
+    trust.close_stores()
+    assert (topics(response) == [LOW_YIELD]) is asked
+    assert bool(fhir.asked) is asked
+
+
+def test_a_signed_call_may_use_its_clients_names_for_prefetch_keys(tmp_path: Path, fhir: Script) -> None:
+    body = filled(vignette(CLASSIC))
+    body["prefetch"]["lab-results"] = body["prefetch"].pop("observations")
+    at = trust.service(tmp_path, trust.client(prefetch_aliases={"lab-results": "observations"}))
+    response = post(body, at=at, headers={"Authorization": f"Bearer {trust.token(aud=_audience('order-select'))}"})
+    trust.close_stores()
+    assert topics(response) == [LOW_YIELD]
+
+
+def _audience(hook: str) -> str:
+    return f"{trust.BASE}/cds-services/metabolic-workup-{hook}"
