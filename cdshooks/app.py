@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from flask import Flask
 from .answer import answer as answer_request
 from .content import Content, load_content
 from .settings import Settings
-from .web import cors, demo, errors, events, ops, pitfalls, services
+from .web import cors, demo, errors, events, headers, metrics, openapi, ops, pitfalls, services
 
 VARIANT = "89ab" * 4  # the two highest bits of this digit are fixed
 
@@ -43,17 +43,26 @@ def create_app(
     answer: services.Answering = answer_request,
     new_id: Callable[[], str] = new_uuid,
     demo_requests: demo.Requests | None = None,
+    figures: metrics.Figures | None = None,
+    needed: Mapping[str, ops.Check] | None = None,
 ) -> Flask:
-    """Wire the service. `clock`, `answer` and `new_id` are replaced by tests; `demo_requests` offers the sample patients' requests."""
+    """Wire the service. `clock`, `answer` and `new_id` are replaced by tests; `demo_requests` offers the sample patients' requests.
+
+    `figures` outlive the application when its content is replaced; `needed` is what must be there for the service to be ready.
+    """
     app = Flask("cdshooks", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["CONTENT_DIGEST"] = content.digest
     app.url_map.merge_slashes = False  # done below, without the redirect that would lose a POST's body
     events.register(app, content.digest)
+    metrics.register(app, figures or metrics.Figures(), content.digest)
+    headers.register(app, https=settings.public_url.startswith("https:"))
     cors.register(app, settings.cors_origins)
     errors.register(app)
     services.register(app, content, locked=settings.auth == "jwt", answer=answer, clock=clock, new_id=new_id)
-    ops.register(app, content)
+    ops.register(app, content, needed or {})
     pitfalls.register(app, content)
+    openapi.register(app, content, lambda: iter(demo_requests(clock()) if demo_requests is not None else ()))
     if demo_requests is not None:
         demo.register(app, demo_requests, clock)
     app.wsgi_app = _Collapsed(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to wrap itself

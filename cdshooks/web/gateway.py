@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTim
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 Answer = tuple[int, list[tuple[str, str]], bytes]
+REST_SECONDS = 1
 
 
 class Body(Protocol):
@@ -33,15 +34,22 @@ class Gateway:
     Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up.
     """
 
-    def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float) -> None:
-        self.wsgi, self.most_bytes, self.seconds = wsgi, most_bytes, seconds
+    def __init__(
+        self, wsgi: Wsgi, *, most_bytes: int, seconds: float, rest: Callable[[], None] = lambda: None, end: Callable[[], None] = lambda: None
+    ) -> None:
+        """`rest` is called between two calls, within a second of each; `end` when the last is answered and the worker ends."""
+        self.wsgi, self.most_bytes, self.seconds, self.rest, self.end = wsgi, most_bytes, seconds, rest, end
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
+        self.resting: asyncio.TimerHandle | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Be told of SIGTERM and SIGINT, too. granian's own handlers are those of the event loop, and still run."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+
+    def __rsgi_del__(self, _: asyncio.AbstractEventLoop) -> None:
+        self.end()
 
     def stop(self) -> None:
         """Wait for no body any longer."""
@@ -58,6 +66,12 @@ class Gateway:
         except RuntimeError:
             return  # the client has gone: there is nobody to answer
         body.response_bytes(*_called(self.wsgi, environ))
+        if self.resting is None:
+            self.resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rest)
+
+    def _rest(self) -> None:
+        self.resting = None
+        self.rest()
 
     async def _body(self, environ: Environ, body: Body) -> io.BytesIO | _Unread:
         """The body, whole; or a stream that tells Flask, if it is asked for the body, why there is none."""

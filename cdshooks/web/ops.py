@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import msgspec
 from flask import Flask, Response
 
 from ..content import Content
 
+Check = Callable[[], str]  # what keeps something from being ready, or "" when nothing does
 
-def register(app: Flask, content: Content) -> None:
-    """Serve /healthz and /readyz. There is no state beside the content, so a process that answers is ready."""
-    ready = msgspec.json.encode({"status": "ready", "content": content.digest, "services": sorted(content.services)})
+
+def register(app: Flask, content: Content, needed: Mapping[str, Check]) -> None:
+    """Serve /healthz and /readyz. A process that answers has its content; `needed` is what else must be there, by name, asked each time."""
+    about = {"content": content.digest, "pitfalls": len(content.pitfalls), "services": sorted(content.services)}
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return _answer(b'{"status":"ok"}')
+        return _answer({"status": "ok"})
 
     @app.get("/readyz")
     def readyz() -> Response:
-        return _answer(ready)
+        checks = {"content": "ok"} | {name: check() or "ok" for name, check in needed.items()}
+        ready = set(checks.values()) == {"ok"}
+        return _answer({"status": "ready" if ready else "not ready", **about, "checks": checks}, 200 if ready else 503)
 
 
-def _answer(body: bytes) -> Response:
-    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+def _answer(told: Mapping[str, object], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(told), status, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -15,6 +15,7 @@ from ..cards import identify
 from ..content import Content, Service
 from ..prefetch import Prefetch, read_prefetch
 from ..request import HookRequest, parse_request
+from .stages import Stages
 
 MAX_AGE_SECONDS = 300
 
@@ -43,11 +44,17 @@ def register(app: Flask, content: Content, *, locked: bool, answer: Answering, c
         if locked:
             raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
         _require_json()
-        hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
-        g.hook_request = hook_request
-        given = answer(hook_request, read_prefetch(hook_request, service.templates), content, clock())
-        g.answer = given
+        raw = request.get_data(cache=False)
+        g.size = len(raw)
+        stages = g.stages = Stages()
+        g.hook_request = hook_request = parse_request(raw, service.id, service.hook)
+        stages.done("parse")
+        prefetch = read_prefetch(hook_request, service.templates)
+        stages.done("prefetch")
+        g.answer = given = answer(hook_request, prefetch, content, clock())
+        stages.done("answer")
         body = encode({"cards": identify(given.cards, new_id)})
+        stages.done("encode")
         return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -65,19 +72,15 @@ def _advertised(service: Service) -> dict[str, Any]:
 
 
 def _require_json() -> None:
-    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass."""
+    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass. A header is the sender's own text, and not repeated."""
     if request.content_type == "application/json" and "Content-Encoding" not in request.headers:
         return  # as nearly every call
     kind = request.mimetype
     if kind and kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType(f"Content-Type {_shown(kind)} is not supported: send application/json")
+        raise UnsupportedMediaType("this Content-Type is not supported: send application/json")
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
-        raise UnsupportedMediaType(f"charset {_shown(charset)} is not supported: send UTF-8")
+        raise UnsupportedMediaType("this charset of Content-Type is not supported: send UTF-8")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity":
-        raise UnsupportedMediaType(f"Content-Encoding {_shown(encoding)} is not supported: send the body uncompressed")
-
-
-def _shown(header: str) -> str:
-    return ascii(header[:60])
+        raise UnsupportedMediaType("this Content-Encoding is not supported: send the body uncompressed")
