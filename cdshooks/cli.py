@@ -123,9 +123,7 @@ def check(site: Path | None) -> None:
         _tell_faults(list(map(str, error.faults)))
     faults = [str(fault) for fault in faults_of_versions()]
     faults += [
-        f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}: {fault}"
-        for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes")
-        for fault in verdict.faults
+        fault for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes") for fault in verdict.told
     ]
     try:
         faults += [str(fault) for fault in samples.judge(judged)]

@@ -29,8 +29,9 @@ from granian.server import Server
 from fhir_mappings import ContentError
 
 from .app import content_of, create_app
-from .content import Content
+from .content import Content, load_content
 from .errors import ServeError
+from .judging import judge
 from .settings import Settings
 from .web import metrics, tracing
 from .web.gateway import Gateway
@@ -41,6 +42,7 @@ CONNECTIONS = 4096  # of one worker; more wait to be accepted
 SPARE_FILES = 100  # what a process opens besides
 PROBE_SECONDS = 0.02
 HANDOVER_SECONDS = 1  # that an old worker goes on accepting beside its successor
+AWAKE_SECONDS = 0.25
 LOG = logging.getLogger("cdshooks.reload")
 
 
@@ -61,17 +63,21 @@ def renew(settings: Settings) -> bool:
     began = time.monotonic()
     try:
         _usable_certificate(settings)
-        _live[settings] = _made(settings)
-    except (ContentError, ServeError) as error:
-        faults = [str(fault) for fault in getattr(error, "faults", (error,))]
-        _tell(logging.ERROR, {"event": "reload", "result": "refused: the content from before stays", "faults": faults})
+        app = _made(settings)
+        faults = [fault for verdict in judge(load_content(settings.site, codes_only=True)) for fault in verdict.told]
+    except ContentError as error:
+        faults = [str(fault) for fault in error.faults]
+    except ServeError as error:
+        faults = [str(error)]
+    except Exception as error:  # the service outlives whatever a file may hold; of a crash only its kind is told
+        faults = [f"the check itself failed: {type(error).__qualname__}"]
+    if faults:
+        _tell(logging.ERROR, {"event": "reload", "result": "refused", "says": "the content from before stays", "faults": faults})
         return False
-    except Exception as error:  # the service must outlive whatever a file may hold; what went wrong is told as any crash is
-        _tell(logging.ERROR, {"event": "reload", "result": "failed: the content from before stays", "exception": type(error).__qualname__})
-        return False
+    _live[settings] = app
     calm_collections()
-    digest = _live[settings].config["CONTENT_DIGEST"]
-    _tell(logging.INFO, {"event": "reload", "result": "taken over", "content": digest, "ms": round(1000 * (time.monotonic() - began))})
+    taken = round(1000 * (time.monotonic() - began))
+    _tell(logging.INFO, {"event": "reload", "result": "taken over", "content": app.config["CONTENT_DIGEST"], "ms": taken})
     return True
 
 
@@ -115,6 +121,16 @@ def _log_events() -> None:
     logger.propagate = False
 
 
+class _Awake(threading.Event):
+    """An event that is waited for in short sleeps. Python runs a signal's handler in the main thread alone, and a signal that comes just before this
+    thread falls asleep, or to another thread, does not wake it: a stop or a reload would then wait for the next signal."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        while timeout is None and not self.is_set():
+            super().wait(AWAKE_SECONDS)
+        return super().wait(timeout)
+
+
 class _Server(Server):  # type: ignore[misc,valid-type]  # granian chooses the class when it is imported
     """granian's server, which replaces its workers one by one on SIGHUP: here only if there is something good to replace them by."""
 
@@ -138,7 +154,7 @@ def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
         os.environ[metrics.FOLDER] = folder
         application(settings)
         server = _server(settings, address, workers)
-        server.renew = partial(renew, settings)
+        server.renew, server.main_loop_interrupt = partial(renew, settings), _Awake()
         threading.Thread(target=_announce, args=(server, address, settings, ready), daemon=True).start()
         server.serve(target_loader=partial(_gateway, settings), wrap_loader=False)
 

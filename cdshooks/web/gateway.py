@@ -18,6 +18,7 @@ Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 Answer = tuple[int, list[tuple[str, str]], bytes]
 REST_SECONDS = 1
+GRACE_SECONDS = 1  # for a body that is on its way when the worker is to end
 
 
 class Body(Protocol):
@@ -52,12 +53,12 @@ class Gateway:
         self.end()
 
     def stop(self) -> None:
-        """Wait for no body any longer."""
+        """Wait for no body any longer than the network may need for one that is on its way."""
         self.stopping = True
-        now = asyncio.get_running_loop().time()
+        last = asyncio.get_running_loop().time() + GRACE_SECONDS
         for patience in self.reading:
-            if not patience.expired():
-                patience.reschedule(now)
+            if not patience.expired() and (until := patience.when()) is not None:
+                patience.reschedule(min(until, last))
 
     async def __rsgi__(self, scope: Any, body: Body) -> None:
         environ = _environ(scope)
@@ -82,7 +83,7 @@ class Gateway:
         if not (chunked or length):
             return io.BytesIO()
         try:
-            async with asyncio.timeout(0 if self.stopping else self.seconds) as patience:
+            async with asyncio.timeout(min(GRACE_SECONDS, self.seconds) if self.stopping else self.seconds) as patience:
                 self.reading.add(patience)
                 try:
                     read = await (self._chunks(body) if chunked else body())
