@@ -38,10 +38,10 @@ def _not_for_another_reason(state: State, found: Iterable[Order]) -> tuple[Order
 
 # The lists of orders that a suggestion may delete (`delete` of a pitfall's suggestion).
 DELETABLE: Mapping[str, Callable[[State], tuple[Order, ...]]] = {
-    "drug": lambda state: state.questioned_drugs,
+    "drug": lambda state: state.unindicated_drugs,
     "binder": lambda state: state.questioned_binders,
-    "hazard": lambda state: state.hazardous_drugs,
-    "drug_for_a_level": lambda state: tuple(order for order in state.questioned_drugs if order.categories & orders.FOR_A_LEVEL),
+    "hazard": lambda state: state.removable_drugs,
+    "drug_for_a_level": lambda state: orders.only_for_a_level(state.chart, state.questioned_drugs),
     "active_vitamin_d": lambda state: state.active_vitamin_d_tests,
     "workup": lambda state: state.workup_tests,
     "extended": lambda state: state.extended_tests,

@@ -31,12 +31,12 @@ def read_baseline(chart: Chart) -> Baseline:
     """Look for the baseline tests on a chart.
 
     A fresh ionised calcium replaces calcium and albumin. An analyte whose newest value was sent but could not be used is not lacking: it
-    is a value to verify.
+    is a value to verify. On dialysis creatinine says nothing of kidney function, and is not wanted.
     """
     ionised = chart.fresh("calcium_ionised")
     lacking = []
     for analyte in BASELINE:
-        replaced = ionised is not None and analyte in ("calcium_total", "albumin")
+        replaced = (ionised is not None and analyte in ("calcium_total", "albumin")) or (analyte == "creatinine" and chart.has("dialysis"))
         known = chart.fresh(analyte) or (chart.fresh("egfr") if analyte == "creatinine" else None)
         if known is None and not replaced and rejected(chart, analyte) is None:
             lacking.append(analyte)

@@ -158,6 +158,15 @@ def _overruled(chart: Chart, lab: Lab) -> bool:
     return _ionised_says_normal(chart, lab)
 
 
+def opposed(chart: Chart, lab: Lab) -> bool:
+    """Whether the ionised calcium of the same draw lies beyond the other limit: citrate raises the total and lowers the ionised, and calcium may
+    then be the treatment."""
+    ionised = same_draw_ionised(chart, lab) if lab.analyte != "calcium_ionised" else None
+    if ionised is None or not ionised.final or ionised.conflicting:
+        return False
+    return (side_of(lab), side_of(ionised)) in {("high", "low"), ("low", "high")}
+
+
 def _low_total_counts(chart: Chart, paired_albumin: Lab | None) -> bool:
     albumin = paired_albumin or chart.fresh("albumin")
     if albumin is None:

@@ -32,9 +32,27 @@ from .specimen import Specimen
 
 LOST = frozenset({"another-patient", "no-subject", "too-deep", "incomplete-bundle", "unknown-drug"})
 LOOKED_BACK = ("calcium_total", "calcium_adjusted", "calcium_ionised", "phosphate")
+# What a diagnosis tells of calcium or phosphate that the results of the year may not show, also when it is said to be over.
+ABNORMAL_BY_DIAGNOSIS = ("hypercalcaemia", "hypocalcaemia", "phosphate_disorder", "milk_alkali", "vitamin_d_toxicity")
 # What must be proven before a card may question a test of active vitamin D, beside undisturbed results: unlike a card that speaks for a local
-# cause, it may be given beside a drug that can hide an abnormality, an abnormal ALP or PTH, and several sites.
+# cause, it may be given beside a drug that can hide a low value, an abnormal ALP or a high PTH, and several sites.
 FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
+
+# Drugs under which a high calcium or phosphate reads normal: what a test of active vitamin D is for may be hidden.
+LOWERING = frozenset(
+    {
+        "binder_calcium",
+        "binder_noncalcium",
+        "binder_aluminium",
+        "calcimimetic",
+        "burosumab",
+        "denosumab",
+        "zoledronate",
+        "bisphosphonate_iv",
+        "bisphosphonate_oral",
+        "etidronate",
+    }
+)
 
 
 class Proof(Protocol):
@@ -63,7 +81,14 @@ def proven(state: Proof, apart_from: Container[str] = ()) -> bool:
 
 def proven_for_vitamin_d(state: Proof) -> bool:
     """Whether calcium, phosphate and kidney function are proven normal, as far as a test of active vitamin D depends on them."""
-    return proven(state, apart_from=ITEMS.keys() - FOR_VITAMIN_D) and not _disturbed(state)
+    return proven(state, apart_from=ITEMS.keys() - FOR_VITAMIN_D) and not _disturbed(state) and not _in_its_place(state.chart)
+
+
+def _in_its_place(chart: Chart) -> bool:
+    """Whether a test of active vitamin D may be the right one: PTH is low or cannot be used, or a drug lowers what it explains."""
+    pth = _present(chart, "pth")
+    low = pth == "unusable" or (isinstance(pth, Lab) and not in_range(pth) and not is_high(pth))
+    return low or any(drug.category in LOWERING for drug in masking_drugs(chart))
 
 
 def check(state: Proof) -> Mapping[str, str]:
@@ -162,12 +187,23 @@ def _other_labs(chart: Chart) -> str:
         lab = _present(chart, analyte)
         if lab == "unusable" or (isinstance(lab, Lab) and not in_range(lab)):
             return f"{analyte} is present and not proven in range"
+    overdue = _abnormal_when_last_known(chart, "pth")
+    if overdue is not None:
+        return f"PTH {overdue.shown} was out of range when it was last known"
     vitamin_d = _present(chart, "vitamin_d_25oh")
     if vitamin_d == "unusable":
         return "25-OH-D is present and not usable"
+    if vitamin_d is None and chart.has("vitamin_d_deficiency"):
+        return "vitamin D deficiency is on record, and no 25-OH-D is known"
     if isinstance(vitamin_d, Lab) and (vitamin_d.comparator or not table["vitamin_d_min"] <= vitamin_d.value <= table["vitamin_d_max"]):
         return f"25-OH-D {vitamin_d.shown} is not between {table['vitamin_d_min']} and {table['vitamin_d_max']} ng/mL"
     return ""
+
+
+def _abnormal_when_last_known(chart: Chart, analyte: str) -> Lab | None:
+    """The newest value if it is too old to count and was not in range: then a new one is due, and not of little use."""
+    newest = max(chart.within(analyte, chart.thresholds.lookback_days["stale"]), key=lambda lab: lab.when.at, default=None)
+    return newest if newest is not None and chart.fresh(analyte) is None and not in_range(newest) else None
 
 
 def proven_but_alp(state: Proof) -> bool:
@@ -211,6 +247,11 @@ def _recent_abnormal(chart: Chart) -> str:
         for lab in chart.within(analyte, days):
             if is_high(lab) or is_low(lab) or lab.flags & ABNORMAL_FLAGS:
                 return f"{analyte} {lab.shown} was out of range within the last {days} days"
+    limit = chart.ago(days)
+    for record in (record for category in ABNORMAL_BY_DIAGNOSIS for record in chart.facts.histories.get(category, ())):
+        known = record.recorded or record.onset
+        if known is None or known.until >= limit:
+            return f"{record.display or record.category} was recorded within the last {days} days, or is not dated"
     return ""
 
 

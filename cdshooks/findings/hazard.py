@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from fhir_mappings import Lab, Order
 
-from .calcium import MEASURES, Calcium
+from .calcium import MEASURES, Calcium, opposed
 from .chart import Chart, bounds, is_high
 from .doses import per_day
 from .kidney import Kidney
@@ -78,6 +78,14 @@ def _judge(sub_code: SubCode, situation: Situation) -> Hazard:
 def hazardous(hazards: Mapping[str, Hazard]) -> tuple[Order, ...]:
     """Every order for which any sub-code holds, each once."""
     return tuple({order.id: order for hazard in hazards.values() for order in hazard.orders}.values())
+
+
+def removable(situation: Situation, hazards: Mapping[str, Hazard]) -> tuple[Order, ...]:
+    """The hazardous orders that may be offered for removal: not an antiresorptive that only lacks its tests while calcium is high, as it may
+    be the treatment of that."""
+    if not situation.calcium.high:
+        return hazardous(hazards)
+    return hazardous({name: hazard for name, hazard in hazards.items() if name != "antiresorptive_labs"})
 
 
 def lacking_safety(chart: Chart, hazards: Mapping[str, Hazard]) -> tuple[str, ...]:
@@ -156,7 +164,12 @@ def _may_be_binder(chart: Chart, order: Order) -> bool:
 
 
 def high_calcium(situation: Situation) -> Answer:
-    return _told(bool(situation.calcium.high), _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
+    return _told(bool(_high(situation)), _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
+
+
+def _high(situation: Situation) -> tuple[Lab, ...]:
+    """The high values of calcium that the ionised calcium of their draw does not oppose."""
+    return tuple(lab for lab in situation.calcium.high if not opposed(situation.chart, lab))
 
 
 def low_calcium(situation: Situation) -> Answer:
@@ -314,7 +327,7 @@ SUB_CODES: Mapping[str, SubCode] = {
 def severe_load(situation: Situation) -> Answer:
     """Calcium at or above the severe limit, the product likewise, or calcium and phosphate high together."""
     limit = situation.chart.thresholds.hazard["calcium_severe"]
-    most = any((low := bounds(lab)[0]) is not None and low >= limit for lab in situation.calcium.high if lab.analyte != "calcium_ionised")
+    most = any((low := bounds(lab)[0]) is not None and low >= limit for lab in _high(situation) if lab.analyte != "calcium_ionised")
     known = _told(most, _calcium_certain(situation.chart), "no fresh, final and usable calcium is known for certain")
     together = both(high_calcium(situation), high_phosphate(situation))
     return any_of(known, _high_product(situation, severe=True), together)

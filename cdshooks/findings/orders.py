@@ -30,6 +30,8 @@ CALCIUM_LOAD = frozenset({"rx-binder-ca", "rx-calcium-vitd", "rx-vitd-active"}) 
 UNQUESTIONED = frozenset({"lab-base", "lab-vitd25"})
 # Drugs that are given for a level of phosphate, calcium, PTH or ALP.
 FOR_A_LEVEL = frozenset({"rx-binder-ca", "rx-binder-nonca", "rx-binder-al", "rx-vitd-active", "rx-antiresorptive", "rx-etidronate"})
+# Histories for which a child takes active vitamin D, whatever the level of the day.
+RICKETS = ("phosphate_disorder", "vitamin_d_deficiency")
 ACTIVE_VITAMIN_D = frozenset({"vitamin_d_125oh"})
 KDIGO_SET = ("calcium_total", "phosphate", "pth", "alp")
 BASE_ANALYTES = frozenset(
@@ -67,6 +69,12 @@ def questioned_drugs(chart: Chart) -> tuple[Order, ...]:
         return bool(order.categories & ONLY_WITH_REASON) and about_calcification(chart, order, unstated=False)
 
     return tuple(order for order in chart.in_play if questioned(order))
+
+
+def only_for_a_level(chart: Chart, questioned: Iterable[Order]) -> tuple[Order, ...]:
+    """Those of the questioned drugs that are given for a level, and for nothing else on record: rickets explains active vitamin D."""
+    explained = frozenset({"rx-vitd-active"}) if chart.has(*RICKETS) else frozenset()
+    return tuple(order for order in questioned if order.categories & FOR_A_LEVEL - explained)
 
 
 def active_vitamin_d_tests(chart: Chart) -> tuple[Order, ...]:
@@ -188,7 +196,7 @@ KIDNEY_INDICATIONS = (
 )
 
 
-def other_indication(chart: Chart, drugs: Iterable[str]) -> bool:
-    """Whether the chart holds a coded indication for each of the questioned drug categories."""
-    wanted = [INDICATIONS.get(drug, KIDNEY_INDICATIONS) for drug in drugs if drug.startswith("rx-")]
+def other_indication(chart: Chart, order: Order) -> bool:
+    """Whether the chart holds a coded indication for each category of a questioned drug. A parathyroidectomy has none but its diagnosis."""
+    wanted = [INDICATIONS.get(drug, KIDNEY_INDICATIONS) for drug in order.categories if drug.startswith("rx-")]
     return bool(wanted) and all(chart.has(*names) for names in wanted)

@@ -120,6 +120,11 @@ class State:
         return orders.questioned_drugs(self.chart)
 
     @cached_property
+    def unindicated_drugs(self) -> tuple[Order, ...]:
+        """Those of them for which the chart holds no other coded indication."""
+        return tuple(order for order in self.questioned_drugs if not orders.other_indication(self.chart, order))
+
+    @cached_property
     def active_vitamin_d_tests(self) -> tuple[Order, ...]:
         return orders.active_vitamin_d_tests(self.chart)
 
@@ -132,8 +137,8 @@ class State:
         return hazard.read_hazards(self)
 
     @cached_property
-    def hazardous_drugs(self) -> tuple[Order, ...]:
-        return hazard.hazardous(self.hazards)
+    def removable_drugs(self) -> tuple[Order, ...]:
+        return hazard.removable(self, self.hazards)
 
     @cached_property
     def hazard_lacking(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from fhir_mappings import Lab, Order
 from fhir_mappings.ranges import expected_at
 
 from .calciphylaxis import SIGNS
+from .calcium import COMPUTED, adjusted_of, same_draw_ionised
 from .childhood import has_band
 from .heritable import WORDS
 from .phosphate import Clue
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 MEASURE = {"calcium_total": "Total calcium", "calcium_adjusted": "Albumin-adjusted calcium", "calcium_ionised": "Ionised calcium"}
+MEASURE_IN_SHORT = {"calcium_total": "", "calcium_adjusted": "adjusted ", "calcium_ionised": "ionised "}
+EGFR_UNIT = "mL/min/1.73 m2"
 PHRASES = {
     "trauma": "prior trauma",
     "tracheostomy": "prior tracheostomy",
     "surgery": "prior surgery",
-    "extravasation": "calcium/phosphate infusion or extravasation",
+    "extravasation": "prior extravasation",
     "infection": "prior infection",
     "inflammation": "chronic inflammation",
 }
@@ -39,9 +42,11 @@ def shown(lab: Lab) -> str:
     return NUMBER.sub(lambda match: str(Decimal(match.group()).quantize(Decimal("0.01"))), lab.shown)
 
 
-def full(lab: Lab, unit: str) -> str:
-    """A value as it was sent, with the canonical value beside it where the units differ, and a word when another result contradicts it."""
+def full(lab: Lab, unit: str, *, status: bool = True) -> str:
+    """A value as it was sent, with the canonical value beside it where the units differ, and a word when another result contradicts it or
+    (unless its `status` is told apart) when it is not final."""
     doubt = " (unverified, conflicting result)" if lab.conflicting else ""
+    doubt += " (not final)" if status and not lab.final else ""
     if lab.unit == unit or lab.comparator:
         return f"{shown(lab)}{doubt}"
     return f"{shown(lab)} ({lab.value.quantize(Decimal('0.01'))} {unit}){doubt}"
@@ -49,6 +54,11 @@ def full(lab: Lab, unit: str) -> str:
 
 def day(lab: Lab) -> str:
     return lab.when.at.date().isoformat()
+
+
+def with_date(text: str, date: str) -> str:
+    """A value with its date, inside the brackets that it may end with."""
+    return f"{text[:-1]}, {date})" if text.endswith(")") else f"{text} ({date})"
 
 
 def joined(words: Iterable[str]) -> str:
@@ -65,6 +75,19 @@ def _of(analyte: str, known: str = "{}") -> Callable[[State], str]:
     return text
 
 
+def _dated(analyte: str) -> Callable[[State], str]:
+    """The newest value with its date, for a card that shows values of several days; one that is not fresh is told as such, not kept back."""
+
+    def text(state: State) -> str:
+        lab = state.chart.newest(analyte)
+        if lab is None:
+            return ""
+        age = "" if state.chart.fresh(analyte) is not None else ", too old to count"
+        return with_date(full(lab, state.chart.mappings.analytes[analyte].unit), f"{day(lab)}{age}")
+
+    return text
+
+
 def _speaking(state: State) -> Lab | None:
     """The calcium a high-calcium card names: a measured value before the computed one."""
     order = {"calcium_total": 0, "calcium_ionised": 1, "calcium_adjusted": 2}
@@ -73,6 +96,36 @@ def _speaking(state: State) -> Lab | None:
 
 def _measure(lab: Lab | None) -> str:
     return MEASURE[lab.analyte] if lab is not None else ""
+
+
+def _named(calcium: Lab) -> str:
+    """A calcium for a summary: only total calcium goes without its name."""
+    return f"{MEASURE_IN_SHORT[calcium.analyte]}{shown(calcium)}"
+
+
+def _beside(state: State, calcium: Lab) -> str:
+    """The other measures of calcium beside the one that speaks: those of its draw, else the newest fresh one with its date."""
+    chart, hours = state.chart, state.chart.thresholds.pair_hours["calcium_albumin"]
+    total = calcium if calcium.analyte == "calcium_total" else chart.paired_with(calcium, "calcium_total", hours)
+    computed, albumin = adjusted_of(chart, total) if total is not None else (None, None)
+    if calcium.attributes is COMPUTED and total is not None and albumin is not None:
+        words = [f"computed from total {full(total, 'mg/dL')} and albumin {shown(albumin)}"]
+    elif calcium.analyte == "calcium_total":
+        adjusted = chart.paired_with(calcium, "calcium_adjusted", hours) or computed
+        words = [_or_newest("adjusted", adjusted, state.calcium.adjusted, "not computed")]
+    else:
+        words = [_or_newest("total", total, state.calcium.total, "not available")]
+    if calcium.analyte != "calcium_ionised":
+        words.append(_or_newest("ionised", same_draw_ionised(chart, calcium), state.calcium.ionised, "not available"))
+    return ", ".join(words)
+
+
+def _or_newest(name: str, of_the_draw: Lab | None, newest: Lab | None, otherwise: str) -> str:
+    if of_the_draw is not None:
+        return f"{name} {full(of_the_draw, _unit(of_the_draw))}"
+    if newest is None:
+        return f"{name} {otherwise}"
+    return with_date(f"{name} {full(newest, _unit(newest))}", f"another draw, {day(newest)}")
 
 
 def _unit(calcium: Lab) -> str:
@@ -95,6 +148,11 @@ def _egfr(state: State) -> str:
     if kidney.egfr is None:
         return ""
     return f"{'above ' if kidney.at_least else ''}{kidney.egfr:.0f}"
+
+
+def _egfr_dated(state: State) -> str:
+    source = state.kidney.source
+    return f"{_egfr(state)} {EGFR_UNIT} ({day(source)})" if source is not None else ""
 
 
 def _display(state: State, category: str) -> str:
@@ -158,6 +216,13 @@ def _bare(analyte: str) -> Callable[[State], str]:
 
 def _critical(read: Callable[[Lab], str]) -> Callable[[State], str]:
     return lambda state: read(state.calcium.critical) if state.calcium.critical is not None else ""
+
+
+def _critical_ionised(state: State) -> str:
+    """The ionised calcium of the critical draw."""
+    critical = state.calcium.critical
+    ionised = same_draw_ionised(state.chart, critical) if critical is not None else None
+    return full(ionised, "mmol/L") if ionised is not None else ""
 
 
 def _high(read: Callable[[Lab], str]) -> Callable[[State], str]:
@@ -301,7 +366,7 @@ def _equation(state: State) -> str:
 
 
 def _drug(state: State) -> str:
-    return state.questioned_drugs[0].label if state.questioned_drugs else ""
+    return _labels(state.unindicated_drugs)
 
 
 def _sign(state: State) -> str:
@@ -323,7 +388,9 @@ def _stage(state: State) -> str:
 
 def _have(state: State) -> str:
     labs = [(analyte, state.chart.fresh(analyte)) for analyte in ("calcium_total", "calcium_ionised", "phosphate", "albumin", "creatinine", "egfr")]
-    return "; ".join(f"{_short(state, analyte)} {shown(lab)} ({day(lab)})" for analyte, lab in labs if lab is not None)
+    return "; ".join(
+        f"{_short(state, analyte)} {shown(lab)} ({day(lab)}{'' if lab.final else ', not final'})" for analyte, lab in labs if lab is not None
+    )
 
 
 def _speaking_low(state: State) -> Lab | None:
@@ -382,17 +449,22 @@ def _receipt(state: State) -> str:
 
 TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.critical_value": _critical(shown),
-    "calcium.critical_full": _critical(lambda lab: full(lab, _unit(lab))),
+    "calcium.critical_full": _critical(lambda lab: full(lab, _unit(lab), status=False)),
     "calcium.critical_date": _critical(day),
     "calcium.critical_status": _critical(lambda lab: lab.status),
     "calcium.critical_measure": _critical(_measure),
-    "calcium.high_value": _high(shown),
+    "calcium.critical_name": _critical(lambda lab: f"{MEASURE_IN_SHORT[lab.analyte]}calcium"),
+    "calcium.critical_beside": lambda state: _beside(state, state.calcium.critical) if state.calcium.critical is not None else "",
+    "calcium.critical_ionised": _critical_ionised,
+    "calcium.high_value": _high(_named),
+    "calcium.high_beside": lambda state: _beside(state, lab) if (lab := _speaking(state)) is not None else "",
     "calcium.high_full": _high(lambda lab: full(lab, _unit(lab))),
     "calcium.high_date": _high(day),
     "calcium.high_measure": _high(_measure),
     "calcium.high_range": lambda state: _limits(state, _speaking(state)),
     "calcium.critical_doubt": _critical_doubt,
-    "calcium.low_value": _low(shown),
+    "calcium.low_value": _low(_named),
+    "calcium.low_beside": lambda state: _beside(state, lab) if (lab := _speaking_low(state)) is not None else "",
     "calcium.low_full": _low(lambda lab: full(lab, "mmol/L" if lab.analyte == "calcium_ionised" else "mg/dL")),
     "calcium.low_date": _low(day),
     "calcium.low_measure": _low(_measure),
@@ -402,12 +474,14 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "calcium.doubt_advice": _doubt_advice,
     "calcium.total": _of("calcium_total"),
     "calcium.total_short": _bare("calcium_total"),
+    "calcium.dated": _dated("calcium_total"),
     "calcium.adjusted": lambda state: full(state.calcium.adjusted, "mg/dL") if state.calcium.adjusted is not None else "",
     "calcium.ionised": _of("calcium_ionised"),
     "calcium.measures": lambda state: joined(f"{MEASURE[lab.analyte].lower()} {full(lab, _unit(lab))}" for lab in state.calcium.measures),
     "calcium.date": lambda state: day(state.calcium.total) if state.calcium.total is not None else "",
     "phosphate.value": _phosphate(lambda lab: full(lab, "mg/dL")),
     "phosphate.short": _phosphate(shown),
+    "phosphate.dated": _phosphate(lambda lab: with_date(full(lab, "mg/dL"), day(lab))),
     "phosphate.upper_limit": lambda state: _phosphate_limit(state, "wide_high"),
     "phosphate.date": _phosphate(day),
     "specimen.calcium": _drawn("calcium_total"),
@@ -422,6 +496,7 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "contrast.agent": lambda state: _agent(state.contrast.gadolinium),
     "contrast.hours": lambda state: f"{state.contrast.gadolinium.hours:.0f}" if state.contrast.gadolinium is not None else "",
     "magnesium.value": _of("magnesium"),
+    "magnesium.dated": _dated("magnesium"),
     "phosphate.lower_limit": lambda state: _phosphate_limit(state, "wide_low"),
     "phosphate.doubt": _clues(lambda clue: clue.name, only_first=True),
     "phosphate.clues": _clues(lambda clue: clue.told),
@@ -433,10 +508,13 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "product.phosphate": _product(lambda product: full(product.phosphate, "mg/dL")),
     "product.date": _product(lambda product: day(product.phosphate)),
     "albumin.value": _of("albumin"),
+    "albumin.dated": _dated("albumin"),
     "creatinine.value": _of("creatinine"),
+    "creatinine.dated": _dated("creatinine"),
     "pth.value": _of("pth"),
+    "pth.dated": _dated("pth"),
     "pth.short": _with_calcium(shown),
-    "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL")),
+    "pth.with_calcium": _with_calcium(lambda lab: full(lab, "pg/mL", status=False)),
     "pth.with_calcium_range": lambda state: _limits(state, state.pth_with_calcium.pth if state.pth_with_calcium else None),
     "pth.with_calcium_date": _with_calcium(day),
     "pth.with_calcium_status": _with_calcium(_pth_status),
@@ -457,7 +535,9 @@ TEXTS: Mapping[str, Callable[[State], str]] = {
     "child.expected": _expected,
     "egfr.equation": _equation,
     "alp.value": _of("alp"),
+    "alp.dated": _dated("alp"),
     "egfr.value": _egfr,
+    "egfr.dated": _egfr_dated,
     "ckd.stage": _stage,
     "local.cause": _cause,
     "local.cause_date": _cause_date,

@@ -91,14 +91,14 @@ _ALL = (
     _bool("calcium.high", "a fresh calcium (total, adjusted or ionised) is above its limit", CALCIUM, CHART),
     _bool(
         "calcium.high_uncertain",
-        "calcium is high only before adjustment, or only by an adjustment that is unreliable in this patient",
+        "calcium is high only before adjustment, only by an adjustment that is unreliable in this patient, or beside a low one",
         ADJUSTMENT,
         SETTING,
     ),
     _bool("calcium.low", "a fresh calcium is below its limit", CALCIUM, CHART),
     _bool(
         "calcium.low_uncertain",
-        "calcium is low only before adjustment, or only by an adjustment that is unreliable in this patient",
+        "calcium is low only before adjustment, only by an adjustment that is unreliable in this patient, or beside a high one",
         ADJUSTMENT,
         SETTING,
     ),
@@ -181,6 +181,7 @@ _ALL = (
         (*CHART, "procedures"),
     ),
     _bool("specimen.late", "potassium is high in a sample that took more than six hours from collection to receipt", ("potassium",), CHART),
+    _bool("specimen.potassium_high", "potassium is high in a suspect sample", (*SAMPLE, "potassium"), (*CHART, "procedures")),
     _bool("specimen.recent_for_view", "a suspect sample is at most 14 days old", SAMPLE, (*CHART, "procedures")),
     _bool(
         "contrast.gadolinium",
@@ -438,9 +439,13 @@ _ALL = (
     _checklist("paired", "calcium and phosphate within 24 hours, calcium and albumin in one draw"),
     _checklist("kidney", "eGFR 60 or more (90 with low muscle mass), no CKD G3a or worse, possible CKD, acute injury, dialysis, transplant"),
     _checklist("no_confounder", "no discordance, suspect sample, shift, critical illness, pregnancy, masking drug or systemic disease"),
-    _checklist("other_labs", "PTH, magnesium and 25-OH-D in range where they are known"),
+    _checklist(
+        "other_labs",
+        "PTH, magnesium and 25-OH-D in range where they are known; no older PTH out of range that was not repeated; 25-OH-D known where its "
+        "deficiency is on record",
+    ),
     _checklist("alp", "ALP above 30 and within its limit where it is known"),
-    _checklist("no_recent_abnormal", "no calcium or phosphate out of range within a year"),
+    _checklist("no_recent_abnormal", "no calcium or phosphate out of range within a year, by result or by diagnosis"),
     _checklist("site", "no site or pattern that forbids reassurance"),
     _checklist("single_site", "not at several sites, unless a connective tissue disease explains that"),
     _checklist("complete", "everything that was asked for came whole and was used"),

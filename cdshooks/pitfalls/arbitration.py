@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from decimal import Decimal
+from functools import partial
 
 from .engine import Evaluation, Result
 from .model import INDICATORS, Arbitration
@@ -27,10 +28,32 @@ def arbitrate(
         if evaluation.holds(expression):
             return (), kept_back | {result.pitfall.id: f"silent: {name}" for result in candidates}
     dominating = [result for result in candidates if not (when := result.pitfall.dominates_when) or evaluation.holds(when)]
-    speaking = _keep(candidates, kept_back, lambda result: _dominated_by(result, candidates, dominating))
-    speaking = _keep(speaking, kept_back, lambda result: _against_policy(result, hook, rules))
-    speaking.sort(key=lambda result: _rank(result, rules))
-    return tuple(_within_budget(speaking, kept_back, hook, budget)), kept_back
+    return _select(candidates, dominating, kept_back, lambda result: _against_policy(result, hook, rules), rules, hook, budget)
+
+
+def _select(
+    candidates: Sequence[Result],
+    dominating: Sequence[Result],
+    shadowed: Mapping[str, str],
+    barred: Callable[[Result], str],
+    rules: Arbitration,
+    hook: str,
+    budget: Mapping[str, Decimal],
+) -> tuple[tuple[Result, ...], Mapping[str, str]]:
+    """Dominance, hook policy and budget. A pitfall that may not speak on this hook, or falls over the budget, still blocks reassurance, but it
+    silences no danger: then the choice is made again without its voice."""
+    mute = frozenset(result.pitfall.id for result in candidates if barred(result))
+    while True:
+        kept_back = dict(shadowed)
+        speaking = _keep(candidates, kept_back, partial(_dominated_by, candidates=candidates, dominating=dominating, mute=mute))
+        speaking = _keep(speaking, kept_back, barred)
+        speaking.sort(key=lambda result: _rank(result, rules))
+        shown = tuple(_within_budget(speaking, kept_back, hook, budget))
+        fallen = {result.pitfall.id for result in speaking} - {result.pitfall.id for result in shown} - mute
+        silenced = {name for result in candidates if not result.pitfall.reassures for name in fallen if kept_back.get(result.pitfall.id) == _by(name)}
+        if not silenced:
+            return shown, kept_back
+        mute |= silenced
 
 
 def _keep(results: Iterable[Result], kept_back: dict[str, str], why_not: Callable[[Result], str]) -> list[Result]:
@@ -46,11 +69,16 @@ def _keep(results: Iterable[Result], kept_back: dict[str, str], why_not: Callabl
     return kept
 
 
-def _dominated_by(result: Result, candidates: Iterable[Result], dominating: Sequence[Result]) -> str:
+def _by(name: str) -> str:
+    return f"dominated by {name}"
+
+
+def _dominated_by(result: Result, *, candidates: Iterable[Result], dominating: Sequence[Result], mute: Set[str]) -> str:
     for other in candidates:
+        heard = other.pitfall.id not in mute or result.pitfall.reassures
         by_name = result.pitfall.id in other.pitfall.dominates and other in dominating
-        if other is not result and (by_name or (other.pitfall.dominates_info and result.indicator == "info")):
-            return f"dominated by {other.pitfall.id}"
+        if other is not result and heard and (by_name or (other.pitfall.dominates_info and result.indicator == "info")):
+            return _by(other.pitfall.id)
     return ""
 
 
@@ -60,9 +88,11 @@ def _against_policy(result: Result, hook: str, rules: Arbitration) -> str:
     return ""
 
 
-def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int]:
-    first = result.pitfall.rule in {"info": rules.info_first, "warning": rules.warning_first}.get(result.indicator, ())
-    return INDICATORS.index(result.indicator), not first, result.pitfall.rule
+def _rank(result: Result, rules: Arbitration) -> tuple[int, bool, int, bool, int]:
+    rule = result.pitfall.rule
+    first = rule in {"info": rules.info_first, "warning": rules.warning_first}.get(result.indicator, ())
+    place = rules.in_place_of.get(rule, rule) if result.indicator == "warning" else rule
+    return INDICATORS.index(result.indicator), not first, place, place == rule, rule
 
 
 def _within_budget(speaking: Iterable[Result], kept_back: dict[str, str], hook: str, budget: Mapping[str, Decimal]) -> list[Result]:

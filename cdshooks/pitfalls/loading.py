@@ -230,4 +230,5 @@ def arbitration_from(document: Mapping[str, Any]) -> Arbitration:
         info_hooks=frozenset(document["info_hooks"]),
         info_first=tuple(document["info_first"]),
         warning_first=tuple(document["warning_first"]),
+        in_place_of={int(rule): place for rule, place in document["in_place_of"].items()},
     )

@@ -146,3 +146,4 @@ class Arbitration:
     info_hooks: frozenset[str]
     info_first: tuple[int, ...]
     warning_first: tuple[int, ...]
+    in_place_of: Mapping[int, int]  # a rule that replaces another stands in its place

@@ -41,7 +41,7 @@ REST = "albumin 4.0 g/dL, phosphate 3.4 mg/dL, creatinine 0.8 mg/dL"
         ),
         pytest.param(
             "labs: calcium 7.6 mg/dL, potassium 6.9 mmol/L, alp 22 U/L\norders: excision, rx-calcimimetic",
-            [SAMPLE, "mineral-drug-hazard"],
+            ["mineral-drug-hazard", SAMPLE],
             id="the sample keeps its place among other warnings",
         ),
         pytest.param(
@@ -123,3 +123,28 @@ def test_a_site_may_choose_to_propose_no_ionised_calcium() -> None:
 )
 def test_what_makes_adjusting_unreliable(lines: str, reason: str) -> None:
     assert reason in _low(lines).adjustment.reasons
+
+
+CITRATE = "encounter: inpatient at icu\nlabs 4 h ago: calcium 10.9 mg/dL, albumin 2.5 g/dL, ionised calcium 0.95 mmol/L{}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "hazard"),
+    [
+        (CITRATE.format(""), False),
+        (CITRATE.format(" preliminary"), True),
+        (CITRATE.format("\nlabs 4 h ago: ionised calcium 1.40 mmol/L"), True),
+        (CITRATE.format("").replace("ionised calcium 0.95", "ionised calcium 1.40"), True),
+    ],
+    ids=["final and low", "low, but preliminary", "low, but contradicted", "high, too"],
+)
+def test_calcium_is_no_hazard_for_a_high_total_that_the_ionised_calcium_of_the_draw_opposes(lines: str, hazard: bool) -> None:
+    """Citrate raises the total and lowers the ionised; both are told, and the drug that may be the treatment is not questioned."""
+    found = ask(f"age: 54 female\nhistory: calcification_skin\n{lines}\norders: calcium_salt").findings
+    assert (found.get("hazard.calcium_load") is True) is hazard
+    assert found.get("calcium.high") is True
+
+
+def test_what_replaces_a_card_does_not_fall_over_the_budget_behind_later_ones() -> None:
+    given = "labs: calcium 11.0 mg/dL, pth 48 pg/mL (10-65), albumin 4.1 g/dL, egfr 22\norders: excision"
+    assert topics(ask("age: 58 female\nhistory: calcification_skin, ckd_g4\n" + given))[0] == "normal-pth-with-high-calcium"

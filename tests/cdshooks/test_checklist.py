@@ -18,6 +18,7 @@ NORMAL = body(
 LOW_YIELD = "extended-metabolic-workup-low-yield"
 ICD10CM, SNOMED, RXNORM = "http://hl7.org/fhir/sid/icd-10-cm", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
+RESOLVED = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "resolved"}]}
 Change = Callable[[Json], None]
 
 
@@ -264,13 +265,17 @@ SILENCING = [
     pytest.param(_drug("999999999"), id="7 an active drug of unknown code"),
     pytest.param(_observed("2731-8", 80, "pg/mL"), id="8 PTH high"),
     pytest.param(_observed("2731-8", 8, "pg/mL"), id="8 PTH low"),
+    pytest.param(_observed("2731-8", 120, "pg/mL", effectiveDateTime="2025-11-27T12:00:00Z"), id="8 PTH high 200 days ago, and not since"),
     pytest.param(_observed("6768-6", 30, "U/L"), id="8 ALP 30"),
     pytest.param(_observed("6768-6", 151, "U/L"), id="8 ALP above its limit"),
     pytest.param(_observed("19123-9", 1.5, "mg/dL"), id="8 magnesium low"),
     pytest.param(_observed("62292-8", 19, "ng/mL"), id="8 25-OH-D below 20"),
+    pytest.param(_condition("E55.9"), id="8 vitamin D deficiency on record, 25-OH-D not known"),
     pytest.param(_observed("62292-8", 101, "ng/mL"), id="8 25-OH-D above 100"),
     pytest.param(_observed("17861-6", 11.0, "mg/dL", effectiveDateTime="2025-07-01T12:00:00Z"), id="9 calcium high 349 days ago"),
     pytest.param(_observed("2777-1", 5.0, "mg/dL", effectiveDateTime="2026-01-01T12:00:00Z"), id="9 phosphate high this year"),
+    pytest.param(_condition("E83.52", clinicalStatus=RESOLVED, recordedDate="2026-03-15"), id="9 hypercalcaemia coded this year, and over"),
+    pytest.param(_condition("E83.51", clinicalStatus=RESOLVED), id="9 hypocalcaemia coded, over, and not dated"),
     pytest.param(_condition("G23.8"), id="10 intracranial calcification"),
     pytest.param(_condition("61778004", SNOMED), id="10 tumoral calcinosis"),
     pytest.param(_site("https://snomed.info/sct"), id="10 brain, by another spelling of SNOMED CT"),
@@ -353,10 +358,12 @@ VITAMIN_D_TEST = {"code": {"coding": [{"system": "http://loinc.org", "code": "62
 NOT_OF_VITAMIN_D = (
     "7 thiazide",
     "7 thiazide stopped",
-    "7 binder until",
-    "7 denosumab",
     "7 an active drug",
-    "8 ",
+    "8 PTH high",
+    "8 ALP",
+    "8 magnesium",
+    "8 25-OH-D",
+    "8 vitamin D",
     "10 a second site",
 )
 OF_VITAMIN_D = [change for change in SILENCING if not str(change.id).startswith(NOT_OF_VITAMIN_D)]
@@ -384,6 +391,7 @@ def test_one_change_silences_the_question_of_active_vitamin_d_too(change: Change
         pytest.param(_set("1751-7", effectiveDateTime="2026-06-13T16:00:00+00:00"), id="albumin four hours from calcium"),
         pytest.param(_observed("6768-6", 31, "U/L"), id="ALP 31, though below a fallback limit"),
         pytest.param(_observed("62292-8", 20, "ng/mL"), id="25-OH-D 20"),
+        pytest.param(lambda r: (_condition("E55.9")(r), _observed("62292-8", 30, "ng/mL")(r)), id="vitamin D deficiency on record, 25-OH-D 30"),
         pytest.param(_observed("17861-6", 11.0, "mg/dL", effectiveDateTime="2025-06-01T12:00:00Z"), id="calcium high 379 days ago"),
         pytest.param(_observed("17862-4", 30, "mg/dL"), id="a urine calcium"),
         pytest.param(

@@ -78,8 +78,11 @@ def _in_range(state: State) -> bool | str:
 
 
 def _high_uncertain(state: State) -> bool:
-    """High by one measure only, and that one in doubt: total without the adjusted, or an adjustment that is unreliable in this patient."""
+    """High by one measure only, and that one in doubt: total without the adjusted, or an adjustment that is unreliable in this patient; or
+    high by one measure and low by another."""
     calcium = state.calcium
+    if calcium.high and calcium.low:
+        return True
     high = {lab.analyte for lab in calcium.high}
     if high == {"calcium_total"}:
         return calcium.adjusted is not None and not is_high(calcium.adjusted)
@@ -89,6 +92,8 @@ def _high_uncertain(state: State) -> bool:
 def _low_uncertain(state: State) -> bool:
     """Low by one measure only, and that one in doubt: the mirror image of `_high_uncertain`."""
     calcium = state.calcium
+    if calcium.high and calcium.low:
+        return True
     low = {lab.analyte for lab in calcium.low}
     if low == {"calcium_total"}:
         return calcium.adjusted is not None and not is_low(calcium.adjusted)

@@ -45,12 +45,13 @@ def orders(state: State) -> Named:
     yield "order.only_active_vitamin_d", orders_module.only_active_vitamin_d(chart)
     yield "order.extended_for_calcification", bool(state.extended_tests)
     yield "order.workup_for_calcification", bool(state.workup_tests)
-    drugs = {category for order in state.questioned_drugs for category in order.categories}
+    # Where each has an indication on the chart the card does not speak; else it speaks of those that have none.
+    drugs = {category for order in state.unindicated_drugs or state.questioned_drugs for category in order.categories}
     yield "order.metabolic_drug", bool(state.questioned_drugs)
     yield "order.metabolic_drug_off_label", bool(drugs & orders_module.OFF_LABEL)
     yield "order.metabolic_drug_binder", bool(drugs & {"rx-binder-ca", "rx-binder-nonca", "rx-binder-al", "rx-calcimimetic", "rx-vitd-active"})
     yield "order.metabolic_drug_warfarin", "rx-warfarin" in drugs
-    indicated = orders_module.other_indication(chart, drugs)
+    indicated = bool(state.questioned_drugs) and not state.unindicated_drugs
     yield "order.drug_has_other_indication", indicated if indicated or chart.complete("conditions") else "the Conditions did not come whole"
 
 

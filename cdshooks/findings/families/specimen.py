@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..chart import is_high
 from ..state import State
 from .naming import Named
 
@@ -21,6 +22,9 @@ def specimen(state: State) -> Named:
     yield told("haemolysis", bool(found.haemolysis))
     yield told("haemolysis_any", bool(found.haemolysis_any))
     yield told("late", found.late is not None)
+    hours = chart.thresholds.pair_hours["edta"]
+    potassium = (chart.paired_with(lab, "potassium", hours) for lab in found.labs)
+    yield told("potassium_high", any(lab is not None and is_high(lab) for lab in potassium))
     limit = chart.ago(chart.thresholds.lookback_days["view_value"])
     yield "specimen.recent_for_view", any(lab.when.until >= limit for lab in found.labs)
 
