@@ -1,6 +1,7 @@
 """Measure the service beside its floors in one run, and print the table of docs/performance.md.
 
 Usage: python -m bench.run [--seconds 8] [--rounds 3]       needs wrk (Debian: apt-get install wrk)
+       python -m bench.run --tail                           only the p95 of answering a large chart; needs nothing
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tail", action="store_true", help="measure only the p95 of answering a large chart")
     options = parser.parse_args()
+    if options.tail:
+        print(_tail())
+        return
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
     body = Path(tempfile.mkdtemp(prefix="cdshooks-bench-")) / "body.json"
@@ -65,6 +70,7 @@ def main() -> None:
                 rounds[name].append(_load(url, pid, body, options.seconds))
     _print(rounds, starts)
     print(_growth())
+    print(_tail())
 
 
 def _servers() -> dict[str, tuple[list[str], str]]:
@@ -217,6 +223,23 @@ def _growth() -> str:
     rows = [f"| {size} | {1000 * times[size]:.2f} | {1e6 * (times[size] - times[50]) / (size - 50):.1f} |" for size in sizes[1:]]
     head = "\n| Observations | whole evaluation ms | µs for each beyond 50 |\n| --- | --- | --- |"
     return "\n".join([head, f"| 50 | {1000 * times[50]:.2f} | |", *rows])
+
+
+def _tail(observations: int = 500, requests: int = 400) -> str:
+    """The p50 and p95 of answering a chart of 500 Observations, through the whole application but the network; the law on response time."""
+    from cdshooks.app import create_app
+    from cdshooks.content import load_content
+    from cdshooks.settings import Settings
+
+    client = create_app(Settings(auth="none"), load_content()).test_client()
+    body, times = encoded(observations), []
+    for _ in range(requests):
+        began = time.perf_counter()
+        assert client.post(f"/cds-services/{SERVICE}", data=body, content_type="application/json").status_code == 200
+        times.append(1000 * (time.perf_counter() - began))
+    cuts = statistics.quantiles(times, n=100)
+    told = f"{observations} Observations ({len(body) / 1000:.0f} kB), {requests} requests one after another"
+    return f"\n{told}: p50 {cuts[49]:.1f} ms, p95 {cuts[94]:.1f} ms"
 
 
 if __name__ == "__main__":

@@ -149,10 +149,12 @@ class Prefetch:
     def not_whole(self, *, encounter_named: bool) -> frozenset[str]:
         """The keys whose data did not come whole, `observations-2` told as `observations`.
 
-        What is about the user does not count, and the encounter only if the hook names one.
+        What is about the user does not count, and the encounter only if the hook names one: then null is a loss, too, as what is fresh
+        depends on the setting.
         """
         overlooked = {ABOUT_THE_USER} if encounter_named else {ABOUT_THE_USER, "encounter"}
-        return frozenset(re.sub(r"-\d+$", "", key) for key in self.keys("absent", "unavailable", "incomplete") - overlooked)
+        lost = self.keys("absent", "unavailable", "incomplete") | (self.empty & {"encounter"})
+        return frozenset(re.sub(r"-\d+$", "", key) for key in lost - overlooked)
 
 
 class _Value(msgspec.Struct, frozen=True):

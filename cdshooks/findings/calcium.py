@@ -268,7 +268,7 @@ def proven_normal(chart: Chart, calcium: Calcium) -> str:
     for name in (*MEASURES, "calcium_ionised_ph74"):
         if chart.fresh(name) is not None and chart.proven(name) is None:
             return f"{name} is preliminary or was overtaken by a value that could not be used"
-        if chart.fresh(name) is None and chart.blocked(name) is not None:
+        if chart.blocked(name) is not None:
             return f"{name} was sent and could not be used"
     for lab in calcium.measures:
         if not in_range(lab):

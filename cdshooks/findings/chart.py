@@ -125,8 +125,15 @@ class Chart:
         if analyte not in self._proven:
             lab = self.fresh(analyte)
             proven = lab is not None and lab.final and lab.when.at >= self._fresh_since(analyte) and self.blocked(analyte) is None
-            self._proven[analyte] = lab if proven else None
+            self._proven[analyte] = lab if proven and not self._doubted(analyte, lab) else None
         return self._proven[analyte]
+
+    def _doubted(self, analyte: str, newest: Lab | None) -> bool:
+        """Whether a value of the very moment of the newest is not final, or only a bound. Two formulas of eGFR often stand side by side."""
+        if newest is None or analyte == "egfr":
+            return False
+        beside = (lab for lab in self.labs(analyte)[:-1] if lab.when == newest.when)
+        return any(not lab.final or lab.comparator for lab in beside)
 
     def paired_with(self, lab: Lab, analyte: str, hours: Decimal) -> Lab | None:
         """The value of `analyte` drawn together with `lab` (same specimen first, then the nearest within `hours`), or None."""

@@ -105,20 +105,23 @@ def _adult(chart: Chart) -> str:
 
 def _fresh(chart: Chart) -> str:
     missing = [name for name in ("calcium_total", "phosphate", "albumin") if chart.proven(name) is None]
-    if chart.proven("creatinine") is None and chart.proven("egfr") is None:
+    creatinine = _present(chart, "creatinine")
+    if creatinine == "unusable" or (creatinine is None and chart.proven("egfr") is None):  # a reported eGFR does not heal a creatinine
         missing.append("creatinine or eGFR")
     return f"not fresh, final and usable: {', '.join(missing)}" if missing else ""
 
 
 def _adjusted(chart: Chart, adjustment: Adjustment) -> str:
-    """Where adjustment for albumin is unreliable, a fresh ionised calcium in range is needed besides."""
+    """Where adjustment for albumin is unreliable, a proven ionised calcium is needed besides.
+
+    Asked after `calcium.proven_normal`, which judges the range of every measure that is there.
+    """
     albumin = chart.proven("albumin")
     if albumin is None or albumin.comparator:
         return "albumin is not proven"
     if not adjustment.reasons:
         return ""
-    ionised = chart.proven("calcium_ionised")
-    if ionised is not None and in_range(ionised) and not near_limit(ionised, calcium_module.guard_band(chart, ionised)):
+    if chart.proven("calcium_ionised") is not None:
         return ""
     return f"adjusted calcium is unreliable ({', '.join(adjustment.reasons)}), and no ionised calcium in range is known"
 
@@ -245,6 +248,8 @@ def _recent_abnormal(chart: Chart) -> str:
     days: Decimal = chart.thresholds.lookback_days["abnormal_minerals"]
     for analyte in LOOKED_BACK:
         for lab in chart.within(analyte, days):
+            if lab.limits is None:  # an ionised calcium from before the eighteenth birthday, say
+                return f"{analyte} {lab.shown} within the last {days} days has no range to compare with"
             if is_high(lab) or is_low(lab) or lab.flags & ABNORMAL_FLAGS:
                 return f"{analyte} {lab.shown} was out of range within the last {days} days"
     limit = chart.ago(days)

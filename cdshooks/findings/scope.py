@@ -17,7 +17,6 @@ from .neurologic import bone_after_injury
 LOCAL_CAUSES = ("trauma", "tracheostomy", "surgery", "extravasation", "infection", "inflammation")
 OTHER_LOCAL = ("connective_tissue_disease", "vascular_insufficiency", "neurologic", "neoplasm", "soft_tissue_mass", "neoplasm_histology")
 UNREAD = BLOCKING | {"answer-unknown"}
-VISCERAL = frozenset({"site_lung", "site_stomach", "site_kidney", "lung", "stomach", "kidney"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def red_flag(chart: Chart, calcification: Calcification) -> str:
     """
     if calcification.of("calcification_intracranial") or "intracranial" in calcification.regions:
         return "intracranial"
-    if calcification.regions & {"visceral"} or calcification.sites & VISCERAL:
+    if "visceral" in calcification.regions:
         return "lung, stomach or kidney"
     if _periarticular_mass(chart, calcification):
         return "periarticular"
@@ -180,7 +179,7 @@ def critically_ill(chart: Chart) -> bool:
     encounter = chart.facts.encounter
     if encounter is not None and any(location.startswith("location:icu") for location in encounter.locations):
         return True
-    if any(e.category == "vasopressor" and (e.active or (e.last is not None and e.last.until >= limit)) for e in chart.facts.exposures):
+    if any(e.category == "vasopressor" and (e.active or e.last is None or e.last.until >= limit) for e in chart.facts.exposures):
         return True
     names = chart.mappings.by_role["critical-illness"]
     return any(

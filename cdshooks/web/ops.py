@@ -14,8 +14,6 @@ Check = Callable[[], str]  # what keeps something from being ready, or "" when n
 
 def register(app: Flask, content: Content, needed: Mapping[str, Check]) -> None:
     """Serve /healthz and /readyz. A process that answers has its content; `needed` is what else must be there, by name, asked each time."""
-    about = {"content": content.digest, "pitfalls": len(content.pitfalls), "services": sorted(content.services)}
-
     @app.get("/healthz")
     def healthz() -> Response:
         return _answer({"status": "ok"})
@@ -24,6 +22,7 @@ def register(app: Flask, content: Content, needed: Mapping[str, Check]) -> None:
     def readyz() -> Response:
         checks = {"content": "ok"} | {name: check() or "ok" for name, check in needed.items()}
         ready = set(checks.values()) == {"ok"}
+        about = {"content": content.digest, "pitfalls": len(content.pitfalls), "services": sorted(content.services)}
         return _answer({"status": "ready" if ready else "not ready", **about, "checks": checks}, 200 if ready else 503)
 
 

@@ -59,7 +59,7 @@ def test_D02_every_service_says_hook_description_and_id() -> None:
 
 
 def test_D03_no_services_is_an_empty_array() -> None:
-    app = create_app(Settings(_env_file=None, auth="none"), SimpleNamespace(services={}, pitfalls=(), digest="none"))  # type: ignore[call-arg,arg-type]
+    app = create_app(Settings(_env_file=None, auth="none"), SimpleNamespace(services={}, digest="none"))  # type: ignore[call-arg,arg-type]
     assert app.test_client().get("/cds-services").get_json() == {"services": []}
 
 
