@@ -14,6 +14,7 @@ Check = Callable[[], str]  # what keeps something from being ready, or "" when n
 
 def register(app: Flask, content: Content, needed: Mapping[str, Check]) -> None:
     """Serve /healthz and /readyz. A process that answers has its content; `needed` is what else must be there, by name, asked each time."""
+
     @app.get("/healthz")
     def healthz() -> Response:
         return _answer({"status": "ok"})

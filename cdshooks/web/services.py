@@ -18,6 +18,7 @@ from ..request import HookRequest, parse_request
 from .stages import Stages
 
 MAX_AGE_SECONDS = 300
+COMPRESSIONS = ("gzip", "deflate", "br", "zstd", "compress")
 
 
 class Answering(Protocol):
@@ -72,7 +73,7 @@ def _advertised(service: Service) -> dict[str, Any]:
 
 
 def _require_json() -> None:
-    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass. A header is the sender's own text, and not repeated."""
+    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass. A header is the sender's own text, and not repeated unless well known."""
     if request.content_type == "application/json" and "Content-Encoding" not in request.headers:
         return  # as nearly every call
     kind = request.mimetype
@@ -83,4 +84,5 @@ def _require_json() -> None:
         raise UnsupportedMediaType("this charset of Content-Type is not supported: send UTF-8")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity":
-        raise UnsupportedMediaType("this Content-Encoding is not supported: send the body uncompressed")
+        named = f"Content-Encoding {encoding}" if encoding in COMPRESSIONS else "this Content-Encoding"
+        raise UnsupportedMediaType(f"{named} is not supported: send the body uncompressed")
