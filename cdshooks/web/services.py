@@ -73,7 +73,10 @@ def _advertised(service: Service) -> dict[str, Any]:
 
 
 def _require_json() -> None:
-    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass. A header is the sender's own text, and not repeated unless well known."""
+    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass.
+
+    A header is the sender's own text, and not repeated unless well known.
+    """
     if request.content_type == "application/json" and "Content-Encoding" not in request.headers:
         return  # as nearly every call
     kind = request.mimetype
