@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ def test_answers_to_all_samples_have_the_shape_that_is_described() -> None:
 
 @pytest.mark.slow
 def test_the_live_server_answers_as_described_whatever_it_is_asked(tmp_path: Path) -> None:
-    with serving(tmp_path, "--demo") as (url, _):
+    with serving(tmp_path, "--demo") as (url, process):
+        threading.Thread(target=lambda: list(process.stderr or ()), daemon=True).start()  # a full pipe would hold the server up
         described = schemathesis.openapi.from_url(f"{url}/openapi.json")
         operations = [found.ok() for found in described.get_all_operations()]
         asked = {(operation.path, operation.method) for operation in operations} | {("/openapi.json", "get")}  # which it has just read
