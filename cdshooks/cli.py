@@ -20,7 +20,7 @@ import click
 
 from fhir_mappings import ContentError, Row
 
-from .errors import Refusal, ServeError, SettingsError
+from .errors import ClientsError, Refusal, ServeError, SettingsError, StoreError
 from .settings import Settings, load_settings, unknown_settings
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _faults_told() -> Iterator[None]:
         yield
     except SettingsError as error:
         _fail(error, 2)
-    except (ContentError, ServeError) as error:
+    except (ClientsError, ContentError, ServeError, StoreError) as error:
         _fail(error, 1)
 
 
@@ -75,9 +75,9 @@ def _fail(error: Exception, code: int) -> NoReturn:
 def _greeting(settings: Settings) -> str:
     url = settings.public_url
     lines = [f"CDS Hooks discovery: {url}/cds-services"]
-    if settings.auth == "jwt":
+    if settings.auth == "jwt" and settings.clients is None:
         lines += [
-            "Every hook call is answered 401: CDSHOOKS_AUTH is 'jwt', and checking the clients' JWTs is not part of this version.",
+            "Every hook call is answered 401: CDSHOOKS_AUTH is 'jwt', and no client is known. CDSHOOKS_CLIENTS names their file (docs/clients.md)",
             "To try the service on this machine: cdshooks serve --demo",
             "To serve without authentication, protected by something else: CDSHOOKS_AUTH=none (beyond loopback also CDSHOOKS_AUTH_NONE_ANYWHERE=yes)",
         ]
@@ -306,3 +306,55 @@ def load(fhir: str, wait: int) -> None:
     if refused:
         _tell_faults(refused)
     click.echo(f"{count} sample patients loaded into {fhir}")
+
+
+@main.group()
+def clients() -> None:
+    """The EHRs that may call."""
+
+
+@clients.command("check-jwt")
+@click.argument("token")
+@click.option("--audience", required=True, help="The URL that is called: https://cds.example.org/cds-services/metabolic-workup-patient-view")
+@click.option("--clients", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The clients file (default: CDSHOOKS_CLIENTS).")
+@click.option("--now", "now", help="Check as of this time, as in 2026-06-15T12:00:00Z (default: the clock).")
+def check_jwt(token: str, audience: str, file: Path | None, now: str | None) -> None:
+    """Say of each check whether a client's JWT passes or fails it. TOKEN may be - to read it from standard input.
+
+    Prints what the JWT says, and fetches the key set of the client that it names. Does not use the JWT up, and does not know whether it was
+    used before.
+    """
+    from .app import key_sets
+    from .auth import CHECKS, examine
+    from .clients import load_clients
+
+    with _faults_told():
+        file = file or load_settings().clients
+        if file is None:
+            raise ClientsError(["there is no clients file: give --clients or set CDSHOOKS_CLIENTS"])
+        known = load_clients(file)
+    text = sys.stdin.read() if token == "-" else token
+    found = list(examine(text.strip(), audience, known, key_sets(known), _time(now).timestamp()))
+    for each in found:
+        said = f" (it says {each.said!r})" if each.said is not None else ""
+        click.echo(f"{'pass' if each.reason is None else 'FAIL':<12}{each.name}{f': {each.reason}' if each.reason else ''}{said}")
+    for name, _ in CHECKS[len(found) :]:
+        click.echo(f"{'not checked':<12}{name}")
+    sys.exit(1 if any(each.reason for each in found) else 0)
+
+
+@main.group()
+def store() -> None:
+    """The database."""
+
+
+@store.command()
+def migrate() -> None:
+    """Bring the database of CDSHOOKS_DATABASE_URL to what this version needs. `serve` does so by itself."""
+    from .store import Store
+
+    with _faults_told():
+        database = Store(load_settings().database_url.get_secret_value())
+        before, after = database.migrate()
+    told = f"already at revision {after}" if before == after else f"from revision {before} to {after}" if before else f"new, at revision {after}"
+    click.echo(f"{database.name}: {told}")

@@ -23,6 +23,7 @@ def explain(request: HookRequest, prefetch: Prefetch, given: Answer) -> dict[str
         "service": request.service,
         "warnings": list(request.warnings),
         "prefetch": prefetch.states,
+        "prefetch reasons": prefetch.reasons,
         "facts": {
             "labs": [_lab(lab) for labs in facts.labs.values() for lab in labs],
             "histories": [
@@ -121,7 +122,10 @@ def in_words(explained: dict[str, Any]) -> Iterator[str]:
     """The same as lines of text."""
     yield f"{explained['hook']} at {explained['service']}"
     yield from _section("Warnings", explained["warnings"])
-    yield from _section("Prefetch", (f"{key}: {state}" for key, state in explained["prefetch"].items()))
+    reasons = explained["prefetch reasons"]
+    yield from _section(
+        "Prefetch", (f"{key}: {state}{f' ({reasons[key]})' if key in reasons else ''}" for key, state in explained["prefetch"].items())
+    )
     facts = explained["facts"]
     yield from _section(
         "Labs",

@@ -19,7 +19,7 @@ from fhir_mappings.mappings import LOINC, Mappings
 from fhir_mappings.wire import OperationOutcome, WholeBundle, whole_bundle
 
 from .errors import Issue, MissingDataError
-from .request import HookRequest
+from .request import ID, HookRequest
 
 REQUIRED = ("observations", "conditions")
 ABOUT_THE_USER = "user-role"
@@ -115,12 +115,14 @@ class Prefetch:
     """The data that came with a request.
 
     `chart` holds the resources and Bundles that may be read; `states` says of each advertised key what it means:
-    "present"; "empty" (looked, and there is nothing); "absent" (not sent, or not what was asked for); "unavailable" (the client says that
-    it failed); "incomplete" (usable, but there is more, so nothing may reassure from it).
+    "present"; "empty" (looked, and there is nothing); "absent" (not sent, or not what was asked for, nor to be fetched); "unavailable" (the
+    client or the FHIR server failed); "incomplete" (usable, but there is more, so nothing may reassure from it). `reasons` says why, where
+    the state alone does not.
     """
 
     chart: tuple[Raw | WholeBundle, ...]
     states: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def keys(self, *states: str) -> frozenset[str]:
         """The keys in any of these states."""
@@ -157,12 +159,41 @@ class Prefetch:
         return frozenset(re.sub(r"-\d+$", "", key) for key in lost - overlooked)
 
 
-class _Value(msgspec.Struct, frozen=True):
-    """What one prefetch value means; `says` is what the client reports to have gone wrong."""
+class Value(msgspec.Struct, frozen=True):
+    """What the answer to one template means; `says` is what the client or server reports to have gone wrong.
+
+    `parts` are what may be read of it; `count` its resources, `total` how many there are by its own account, and `next_page` where the
+    next page is ("" if it has one without an address).
+    """
 
     state: str
     says: tuple[str, ...] = ()
-    bundle: WholeBundle | None = None  # decoded on the way, so that it need not be decoded again
+    parts: tuple[Raw | WholeBundle, ...] = ()
+    raw: Raw | None = None
+    count: int = 0
+    total: int | None = None
+    next_page: str | None = None
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """What a call lacks of one key: the answer to `query`, relative to the FHIR server's base, or else all pages from `page` on."""
+
+    key: str
+    kind: str
+    query: str
+    page: str | None = None
+
+    @property
+    def expected(self) -> str:
+        """The resource type that answers it."""
+        return _expected(self.query)
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What was got for a gap: its pages, and why there are no more of them than these ("" if these are all)."""
+
+    pages: tuple[Value, ...] = ()
+    failure: str = ""
 
 
 class _Head(msgspec.Struct):
@@ -183,8 +214,15 @@ _head = msgspec.json.Decoder(_Head)
 _resource = attrgetter("resource")
 _entry_head = msgspec.json.Decoder(_EntryHead)
 
+_encode = msgspec.json.Encoder().encode
+
 NULL = Raw(b"null")
+ABSENT = Value("absent")
+EMPTY = Value("empty")
 SAYS_LIMIT = 200
+MOST_SAID = 5
+OTHERS_ONLY = "none of its resources is about this patient"
+BY_TYPE = "told by the type of its resources, as its key is not known"
 
 
 def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefetch:
@@ -192,20 +230,139 @@ def read_prefetch(request: HookRequest, advertised: Mapping[str, str]) -> Prefet
 
     Raises MissingDataError, naming each key and passing on what the client says, if required data did not come.
     """
-    values = {key: _judge(request.prefetch.get(key), _expected(template)) for key, template in advertised.items()}
-    missing = {}
-    for key in REQUIRED:
-        value = values.get(key, _Value("absent"))
-        if value.state in ("present", "incomplete") and not _speaks_of(request, value.bundle, request.prefetch[key]):
-            value = _Value("absent", ("none of its resources is about this patient",))
-        if value.state in ("absent", "unavailable"):
-            missing[key] = value
+    return accepted(by_type(judged(request, advertised), request, advertised))
+
+
+def judged(request: HookRequest, advertised: Mapping[str, str], aliases: Mapping[str, str] | None = None) -> dict[str, Value]:
+    """What came for each advertised key. `aliases` are the names under which a client sends ours."""
+    sent = _renamed(request.prefetch, aliases) if aliases else request.prefetch
+    return {key: _about_the_patient(request, key, judge(sent.get(key), _expected(template))) for key, template in advertised.items()}
+
+
+def _renamed(sent: Mapping[str, Raw], aliases: Mapping[str, str]) -> dict[str, Raw]:
+    """What was sent, under our names. What was sent under our own name goes before what came under another."""
+    return {aliases[key]: raw for key, raw in sent.items() if key in aliases} | dict(sent)
+
+
+def accepted(values: Mapping[str, Value], not_asked: str = "") -> Prefetch:
+    """The data to answer from. `not_asked` says why the FHIR server was not asked for what is missing.
+
+    Raises MissingDataError for required data that is missing.
+    """
+    missing = {key: value for key in REQUIRED if (value := values.get(key, ABSENT)).state in ("absent", "unavailable")}
     if missing:
-        raise MissingDataError(issue for key, value in missing.items() for issue in _issues(key, value))
+        raise MissingDataError(issue for key, value in missing.items() for issue in _issues(key, value, not_asked))
     return Prefetch(
-        chart=tuple(value.bundle or request.prefetch[key] for key, value in values.items() if value.state in ("present", "incomplete")),
+        chart=tuple(part for value in values.values() if value.state in ("present", "incomplete") for part in value.parts),
         states={key: value.state for key, value in values.items()},
+        reasons={key: "; ".join(value.says[:MOST_SAID]) for key, value in values.items() if value.says},
     )
+
+
+def by_type(
+    values: Mapping[str, Value], request: HookRequest, advertised: Mapping[str, str], aliases: Mapping[str, str] | None = None
+) -> Mapping[str, Value]:
+    """The values, with those that are still absent taken from keys that nobody knows, told by the type of what these hold.
+
+    Which query such a key answers is not known: its data can raise an alarm, and nothing reassures from it.
+    """
+    unknown = [raw for key, raw in request.prefetch.items() if key not in advertised and key not in (aliases or ())]
+    wanted = _absent_by_kind(values, advertised) if unknown else {}
+    found = dict(values)
+    for raw in unknown if wanted else ():
+        key = wanted.get(_kind_held(raw))
+        value = judge(raw, _expected(advertised[key])) if key else ABSENT
+        if key and found[key].state == "absent" and value.state in ("present", "incomplete"):
+            state = value.state if key == "patient" else "incomplete"
+            found[key] = _about_the_patient(request, key, msgspec.structs.replace(value, state=state, says=(BY_TYPE,)))
+    return found
+
+
+def _absent_by_kind(values: Mapping[str, Value], advertised: Mapping[str, str]) -> dict[str, str]:
+    """The first absent key of each resource type; what is about the user might be about anybody."""
+    wanted: dict[str, str] = {}
+    for key, template in advertised.items():
+        if values[key].state == "absent" and key != ABOUT_THE_USER:
+            wanted.setdefault(_kind(template), key)
+    return wanted
+
+
+def _kind_held(raw: Raw) -> str:
+    """The type of a resource, or the one type of all resources in a Bundle; "" if there is no such type."""
+    try:
+        head = _head.decode(raw)
+        held = {_peeked(_entry_head.decode(entry).resource) for entry in head.entry or ()} - {"OperationOutcome"}
+    except (msgspec.MsgspecError, RecursionError):
+        return ""
+    if head.resourceType == "Bundle":
+        return held.pop() if len(held) == 1 else ""
+    return head.resourceType if isinstance(head.resourceType, str) else ""
+
+
+def _peeked(resource: Any) -> str:
+    return str(resource.get("resourceType")) if isinstance(resource, dict) else ""
+
+
+def gaps(values: Mapping[str, Value], request: HookRequest, advertised: Mapping[str, str]) -> list[Gap]:
+    """What can be asked of the FHIR server: keys that did not come, and the further pages of those that did.
+
+    What the client says to have failed is not asked for again: that is what it says it for.
+    """
+    found = []
+    for key, value in values.items():
+        if value.state == "absent" and (query := _filled(advertised[key], request)):
+            found.append(Gap(key, _kind(advertised[key]), query))
+        elif value.state == "incomplete" and value.next_page is not None:
+            found.append(Gap(key, _kind(advertised[key]), _filled(advertised[key], request), value.next_page))
+    return found
+
+
+def completed(values: Mapping[str, Value], fetched: Mapping[str, Fetched], request: HookRequest) -> dict[str, Value]:
+    """The values with what was fetched for their gaps."""
+    return dict(values) | {key: _about_the_patient(request, key, _joined(values[key], got)) for key, got in fetched.items()}
+
+
+def _joined(value: Value, got: Fetched) -> Value:
+    """One value of all pages. As long as one of them is missing, or says that something failed, it is not complete."""
+    pages = [page for page in (value, *got.pages) if page.state != "absent"]
+    says = tuple(text for page in pages for text in page.says) + ((got.failure,) if got.failure else ())
+    failed = bool(got.failure) or any(page.state == "unavailable" for page in pages)
+    count = sum(page.count for page in pages)
+    short = max((page.total for page in pages if page.total is not None), default=0) > count
+    if not count:
+        return Value("unavailable" if failed or short or not pages else "empty", says)
+    if len(pages) == 1:
+        return msgspec.structs.replace(pages[0], state="incomplete", says=says) if failed else pages[0]
+    # A page with an error among its entries says so; that a page has a next one, or fewer resources than the total, is mended.
+    failed = failed or any(page.says for page in pages)
+    whole = _one_bundle(page.raw for page in pages if page.raw is not None)
+    return Value("incomplete" if failed or short else "present", says, (whole,), whole, count)
+
+
+def _one_bundle(pages: Iterable[Raw]) -> Raw:
+    """One Bundle, without links, of the entries of all pages: a reference on one page may point into another."""
+    entries = [entry for page in pages for entry in _head.decode(page).entry or ()]
+    return Raw(_encode({"resourceType": "Bundle", "entry": entries}))
+
+
+def _filled(template: str, request: HookRequest) -> str:
+    """The query of a template for this request; "" if a token of it has no value here."""
+    tokens = {
+        "context.patientId": request.patient_id,
+        "context.encounterId": request.encounter_id,
+        "userPractitionerId": request.user_id.removeprefix("Practitioner/") if request.user_id.startswith("Practitioner/") else "",
+    }
+    filled = template
+    for token, value in tokens.items():
+        if f"{{{{{token}}}}}" in filled and not re.match(ID, value):
+            return ""
+        filled = filled.replace(f"{{{{{token}}}}}", quote(value, safe=""))
+    return filled.replace("|", "%7C")
+
+
+def _kind(template: str) -> str:
+    """The resource type that a template asks for."""
+    return re.split("[?/]", template, maxsplit=1)[0]
 
 
 def _expected(template: str) -> str:
@@ -213,48 +370,63 @@ def _expected(template: str) -> str:
     return "Bundle" if "?" in template else template.partition("/")[0]
 
 
-def _judge(raw: Raw | None, expected: str) -> _Value:
+def _about_the_patient(request: HookRequest, key: str, value: Value) -> Value:
+    """A required value, or that it is absent if none of its resources is this patient's."""
+    if key not in REQUIRED or value.state not in ("present", "incomplete") or value.raw is None:
+        return value
+    bundle = value.parts[0] if value.parts and isinstance(value.parts[0], WholeBundle) else None
+    return value if _speaks_of(request, bundle, value.raw) else Value("absent", (*value.says, OTHERS_ONLY))
+
+
+def judge(raw: Raw | None, expected: str) -> Value:
     """The decision table."""
     if raw is None:
-        return _Value("absent")
+        return ABSENT
     if raw == NULL:
-        return _Value("empty")
+        return EMPTY
     bundle = whole_bundle(raw) if expected == "Bundle" else None
     if bundle is not None and not _holds_outcome(bundle):  # the common case: nothing is wrong with it
-        return _of_count(len(bundle.entry or ()), any(link.relation == "next" for link in bundle.link or ()), bundle.total, bundle)
+        return _of_count(raw, len(bundle.entry or ()), bundle.link, bundle.total, bundle)
     try:
         head = _head.decode(raw)
     except (msgspec.ValidationError, RecursionError):
-        return _Value("absent")  # a string, an array, a Bundle whose entry is no array
+        return ABSENT  # a string, an array, a Bundle whose entry is no array
     if head.resourceType == "OperationOutcome":
-        return _Value("unavailable", tuple(text for _, text in _outcome({"issue": head.issue})))
+        return Value("unavailable", tuple(text for _, text in _outcome({"issue": head.issue})))
     if head.resourceType != expected:
-        return _Value("absent")
-    return _judge_bundle(raw, head) if expected == "Bundle" else _Value("present")
+        return ABSENT
+    return _judge_bundle(raw, head) if expected == "Bundle" else Value("present", parts=(raw,), raw=raw, count=1)
 
 
 def _holds_outcome(bundle: WholeBundle) -> bool:
     return OperationOutcome in map(type, map(_resource, bundle.entry or ()))
 
 
-def _judge_bundle(raw: Raw, head: _Head) -> _Value:
+def _judge_bundle(raw: Raw, head: _Head) -> Value:
     entries = head.entry or []
     outcomes = list(_outcome_entries(raw, entries))
     failures = tuple(text for outcome in outcomes for severity, text in _outcome(outcome) if severity in ("error", "fatal"))
-    data = len(entries) - len(outcomes)
+    value = _of_count(raw, len(entries) - len(outcomes), head.link, head.total, raw)
     if failures:
-        return _Value("incomplete" if data else "unavailable", failures)
-    return _of_count(data, _has_next(head.link), head.total, None)
+        return msgspec.structs.replace(value, state="incomplete" if value.count else "unavailable", says=failures)
+    return value
 
 
-def _of_count(data: int, has_next: bool, total: Any, bundle: WholeBundle | None) -> _Value:
-    if has_next or (isinstance(total, int) and total > data):
-        return _Value("incomplete", bundle=bundle)
-    return _Value("present" if data else "empty", bundle=bundle)
+def _of_count(raw: Raw, data: int, links: Any, total: Any, readable: Raw | WholeBundle) -> Value:
+    known = total if isinstance(total, int) else None
+    next_page = _next_page(links) if links else None
+    if next_page is not None or (known is not None and known > data):
+        return Value("incomplete", (), (readable,), raw, data, known, next_page)
+    return Value("present" if data else "empty", (), (readable,), raw, data, known)
 
 
-def _has_next(links: Any) -> bool:
-    return isinstance(links, list) and any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
+def _next_page(links: Any) -> str | None:
+    """The address of the next page: None if there is no such page, "" if its address is not told."""
+    for link in links if isinstance(links, list) else ():
+        relation, url = (link.get("relation"), link.get("url")) if isinstance(link, dict) else (link.relation, link.url)
+        if relation == "next":
+            return url if isinstance(url, str) else ""
+    return None
 
 
 def _outcome_entries(raw: Raw, entries: list[Raw]) -> Iterator[dict[str, Any]]:
@@ -295,7 +467,8 @@ def _speaks_of(request: HookRequest, bundle: WholeBundle | None, raw: Raw) -> bo
     return re.search(pattern.replace("/", r"\\?/").encode(), bytes(raw)) is not None
 
 
-def _issues(key: str, value: _Value) -> Iterator[Issue]:
-    reason = "the client could not supply it" if value.state == "unavailable" else "it did not come, or is not what was asked for"
-    says = f": {'; '.join(value.says[:5])}" if value.says else ""
-    yield Issue("incomplete", f"prefetch.{key} is required data, but {reason}{says}", f"prefetch.{key}")
+def _issues(key: str, value: Value, not_asked: str) -> Iterator[Issue]:
+    reason = "it could not be had" if value.state == "unavailable" else "it did not come, or is not what was asked for"
+    says = f": {'; '.join(value.says[:MOST_SAID])}" if value.says else ""
+    asked = f"; the FHIR server was not asked for it: {not_asked}" if not_asked and value.state == "absent" else ""
+    yield Issue("incomplete", f"prefetch.{key} is required data, but {reason}{says}{asked}", f"prefetch.{key}")

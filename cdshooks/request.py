@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from typing import Annotated, Any, Generic, Literal, NoReturn, TypeVar
@@ -36,13 +36,40 @@ BEARER = r"^[Bb][Ee][Aa][Rr][Ee][Rr]$(?!\n)"
 WHOLE_NUMBER = r"^-?[0-9]{1,10}$(?!\n)"
 
 
+class Secret:
+    """A text that shows itself to nobody who does not ask for it: not in a repr, a log line or an error."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)"
+
+    def reveal(self) -> str:
+        return self._text
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What a caller lends us for this one call: its token, for how many seconds, for what, and for which patient (None: not said).
+
+    `patient` is kept as sent: what is not the patient's id, whatever it is, is another's.
+    """
+
+    token: Secret = field(repr=False)
+    expires_in: int
+    scope: str
+    patient: Any
+
+
 @dataclass(frozen=True, slots=True)
 class HookRequest:
     """One hook call, checked.
 
     `drafts` are the bytes of the Bundle of draft orders; `prefetch` those of each key as sent, an explicit null included. `selections`
-    holds only what points at a draft. `has_token` says that an access token came: the token itself is not kept. `warnings` tell what was
-    tolerated, without chart data.
+    holds only what points at a draft. `authorization` dies with the call. `warnings` tell what was tolerated, without chart data.
     """
 
     service: str
@@ -55,8 +82,13 @@ class HookRequest:
     drafts: Raw | None
     prefetch: Mapping[str, Raw]
     fhir_server: str
-    has_token: bool
+    authorization: Authorization | None = field(repr=False)
     warnings: tuple[str, ...]
+
+    @property
+    def has_token(self) -> bool:
+        """Whether an access token came."""
+        return self.authorization is not None
 
     @property
     def draft_bundles(self) -> tuple[Raw, ...]:
@@ -89,6 +121,13 @@ class _Authorization(msgspec.Struct):
     expires_in: Annotated[float, Meta(multiple_of=1)] | int | Annotated[str, Meta(pattern=WHOLE_NUMBER)]  # 3600, 3600.0, "3600"
     scope: str
     subject: _Text
+    patient: Any = None
+
+    def __repr__(self) -> str:
+        return "_Authorization(hidden)"
+
+    def lent(self) -> Authorization:
+        return Authorization(Secret(self.access_token), int(self.expires_in), self.scope, self.patient)
 
 
 class _Context(msgspec.Struct):
@@ -159,7 +198,7 @@ def _read(raw: bytes, service: str, hook: str) -> HookRequest:
         drafts=drafts,
         prefetch=call.prefetch or {},
         fhir_server=(call.fhirServer or "").removesuffix("/"),
-        has_token=call.fhirAuthorization is not None,
+        authorization=None if call.fhirAuthorization is None else call.fhirAuthorization.lent(),
         warnings=tuple(_warnings(call, selections, placed)),
     )
 
@@ -212,6 +251,14 @@ def _each_member_once(raw: bytes) -> bool:
     if ESCAPED_QUOTE in raw:
         return not _repetitions(raw)
     return again.count(b'"') == raw.count(b'"')
+
+
+def unambiguous(raw: bytes) -> bool:
+    """Whether `raw` is JSON in UTF-8 that every parser reads alike."""
+    try:
+        return _each_member_once(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
 
 
 def _repetitions(raw: bytes) -> list[_Marked]:

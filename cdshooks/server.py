@@ -28,11 +28,12 @@ from granian.server import Server
 
 from fhir_mappings import ContentError
 
-from .app import content_of, create_app
+from .app import AHEAD, clients_of, content_of, create_app
 from .content import Content, load_content
-from .errors import ServeError
+from .errors import ClientsError, ServeError, StoreError
 from .judging import judge
 from .settings import Settings
+from .store import Store
 from .web import metrics, tracing
 from .web.gateway import Gateway
 
@@ -50,7 +51,10 @@ _live: dict[Settings, Flask] = {}  # the application that was last found good
 
 
 def application(settings: Settings) -> Flask:
-    """The service with all its content, made once; workers that are forked share it. Raises ContentError."""
+    """The service with all its content, made once; workers that are forked share it.
+
+    Raises ContentError, ClientsError, and StoreError if the database cannot be brought up to date.
+    """
     if settings not in _live:
         _log_events()
         _live[settings] = _made(settings)
@@ -59,7 +63,10 @@ def application(settings: Settings) -> Flask:
 
 
 def renew(settings: Settings) -> bool:
-    """Read the content again. If nothing is wrong with it, workers made from now on have it; else all stays as it is. Either is told in the log."""
+    """Read content and clients again. If nothing is wrong with them, workers made from now on have them; else all stays as it is.
+
+    Either is told in the log.
+    """
     began = time.monotonic()
     try:
         _usable_certificate(settings)
@@ -67,7 +74,9 @@ def renew(settings: Settings) -> bool:
         faults = [fault for verdict in judge(load_content(settings.site, codes_only=True)) for fault in verdict.told]
     except ContentError as error:
         faults = [str(fault) for fault in error.faults]
-    except ServeError as error:
+    except ClientsError as error:
+        faults = list(error.faults)
+    except (ServeError, StoreError) as error:
         faults = [str(error)]
     except Exception as error:  # the service outlives whatever a file may hold; of a crash only its kind is told
         faults = [f"the check itself failed: {type(error).__qualname__}"]
@@ -83,7 +92,10 @@ def renew(settings: Settings) -> bool:
 
 def _made(settings: Settings) -> Flask:
     content = content_of(settings)
-    return create_app(settings, content, demo_requests=_samples(content) if settings.demo else None, figures=_figures())
+    clients = clients_of(settings, content)
+    store = store_of(settings)
+    samples = _samples(content) if settings.demo else None
+    return create_app(settings, content, demo_requests=samples, clients=clients, store=store, figures=_figures())
 
 
 @cache
@@ -93,6 +105,15 @@ def _figures() -> metrics.Figures:
 
 def _tell(level: int, event: Mapping[str, Any]) -> None:
     LOG.log(level, msgspec.json.encode(event).decode())
+
+
+def store_of(settings: Settings) -> Store | None:
+    """The store, brought up to date; None without authentication, as there is then nothing to keep."""
+    if settings.auth == "none":
+        return None
+    store = Store(settings.database_url.get_secret_value())
+    store.migrate()
+    return store
 
 
 def calm_collections() -> None:
@@ -145,8 +166,8 @@ class _Server(Server):  # type: ignore[misc,valid-type]  # granian chooses the c
 def serve(settings: Settings, workers: int, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; calls in hand are finished. `ready` is called once, when the service answers.
 
-    SIGHUP reads content and certificate again. Raises ServeError if the address or the certificate cannot be used, and ContentError if the
-    content is faulty: all before anything listens.
+    SIGHUP reads content, clients and certificate again. Raises ServeError if the address or the certificate cannot be used, and what `application`
+    raises: all before anything listens.
     """
     address = _usable_address(settings.host, settings.port)
     _usable_certificate(settings)
@@ -197,7 +218,7 @@ def _gateway(settings: Settings) -> Gateway:
         if spans is not None:
             spans.shutdown()
 
-    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds, rest=figures.count, end=end)
+    return Gateway(app, most_bytes=settings.max_body_bytes, seconds=settings.body_seconds, ahead=app.extensions[AHEAD], rest=figures.count, end=end)
 
 
 def _connections() -> int:

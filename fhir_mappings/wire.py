@@ -320,6 +320,7 @@ class OperationOutcome(Resource, tag="OperationOutcome"):
 
 class Link(Element):
     relation: str | None = None
+    url: Any = None
 
 
 class Entry(Element):

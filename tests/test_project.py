@@ -145,6 +145,8 @@ def test_an_installed_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
     for needed in (
         "cdshooks/content/pitfalls/critical-calcium-value.toml",
         "cdshooks/content/schemas/pitfall.json",
+        "cdshooks/store/migrations/env.py",
+        "cdshooks/store/migrations/versions/m0001_used_tokens.py",
         "fhir_mappings/catalog/codes/loinc_results.csv",
     ):
         assert needed in names

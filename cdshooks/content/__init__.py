@@ -233,7 +233,7 @@ def _services(pitfalls: tuple[Pitfall, ...], arbitration: Arbitration, mappings:
             hook=document["hook"],
             title=document["title"],
             description=" ".join(document["description"].split()),
-            usage_requirements=document["usage_requirements"],
+            usage_requirements=" ".join(document["usage_requirements"].split()),
             templates=templates(needs, mappings),
         )
     return services

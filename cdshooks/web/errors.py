@@ -11,10 +11,12 @@ import msgspec
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from ..errors import Issue, MissingDataError, Refusal, RequestError
+from ..errors import AccessError, Issue, MissingDataError, NotAuthenticated, NotNow, NotPermitted, Refusal, RequestError
 
 LOG = logging.getLogger("cdshooks.crash")
 STATUS = {RequestError: 400, MissingDataError: 412}
+ACCESS = {NotAuthenticated: 401, NotPermitted: 403, NotNow: 503}
+RETRY_SECONDS = 5
 # FHIR issue types and words for the statuses that come from routing and from the door. Werkzeug's own words are written for browsers.
 WORDS = {
     400: ("structure", "the request cannot be read"),
@@ -25,13 +27,14 @@ WORDS = {
     408: ("timeout", "the body did not come whole in time"),
     413: ("too-long", "the body is larger than this service accepts"),
     415: ("not-supported", "the body must be JSON, with Content-Type application/json"),
-    503: ("transient", "the service is stopping; send the request again"),
+    503: ("transient", "the service is stopping or overloaded; send the request again"),
 }
 
 
 def register(app: Flask) -> None:
     """Give `app` an OperationOutcome for every error."""
     app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(AccessError, _not_let_in)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crashed)
 
@@ -53,6 +56,14 @@ def _issue(issue: Issue) -> dict[str, object]:
 
 def _refused(error: Refusal) -> Response:
     return outcome(STATUS[type(error)], error.issues)
+
+
+def _not_let_in(error: AccessError) -> Response:
+    """The caller is not told what failed: the log is."""
+    status = ACCESS[type(error)]
+    g.refused = error
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_SECONDS)}}
+    return outcome(status, [Issue(*WORDS[status])], headers.get(status))
 
 
 def _http_error(error: HTTPException) -> Response:

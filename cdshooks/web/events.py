@@ -49,13 +49,27 @@ def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]
         event["bytes"] = noted["size"]
     if "stages" in noted:
         event["stages"] = {name: round(1000 * (ended - began), 2) for name, began, ended in noted["stages"]}
+    if "caller" in noted:
+        event |= _of_caller(noted["caller"])
+    if "refused" in noted:
+        event |= _of_refused(noted["refused"])
     if "hook_request" in noted:
         event |= _of_request(noted["hook_request"])
+    event |= _of_fetching(noted)
     if "answer" in noted:
         event |= _of_answer(noted["answer"])
     if "incident" in noted:
         event["incident"] = noted["incident"]
     return event
+
+
+def _of_caller(caller: Any) -> dict[str, Any]:
+    return {"client": caller.client.name} | ({"tenant": caller.tenant} if caller.tenant is not None else {})
+
+
+def _of_refused(error: Any) -> dict[str, Any]:
+    """Why somebody was not let in: for us, not for them. `claimed` is whose call it said it was; nothing of the JWT itself."""
+    return {"refused": error.check, "reason": error.reason} | ({"claimed": error.client} if error.client else {})
 
 
 def _of_request(hook_request: Any) -> dict[str, Any]:
@@ -64,6 +78,18 @@ def _of_request(hook_request: Any) -> dict[str, Any]:
         told["hookInstance"] = hook_request.hook_instance
     if hook_request.warnings:
         told["warnings"] = hook_request.warnings
+    return told
+
+
+def _of_fetching(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """What was lacking: why nobody was asked for it, or how many requests ended how; and how each key stands now. Never where anything is."""
+    told: dict[str, Any] = {}
+    if "not_asked" in noted:
+        told["fhirNotAsked"] = noted["not_asked"]
+    if "fetched" in noted:
+        told["fhir"] = dict(noted["fetched"].outcomes)
+    if "prefetch" in noted:
+        told["prefetch"] = dict(Counter(value.state for value in noted["prefetch"].values()))
     return told
 
 

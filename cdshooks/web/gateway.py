@@ -9,13 +9,21 @@ import asyncio
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn, Protocol
 
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout, ServiceUnavailable
 
+from .door import LATE
+from .waiting import ELSEWHERE, MustWait
+
+MOST_WAITING = 32  # calls that wait at once; more queue, and their time runs all the same
+AHEAD_SECONDS = 10  # more than any single wait is given; reached only in a queue of such waits
+
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
+Ahead = Callable[[Environ], Callable[[], None] | None]  # what must be waited for before a call can be computed, if anything
 Answer = tuple[int, list[tuple[str, str]], bytes]
 REST_SECONDS = 1
 GRACE_SECONDS = 1  # for a body that is on its way when the worker is to end
@@ -32,14 +40,24 @@ class Body(Protocol):
 class Gateway:
     """A WSGI application as granian calls it: one call at a time, in the thread of the event loop; only bodies are waited for side by side.
 
-    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up.
+    Whoever sends slowly, or stops in the middle, holds a socket and at most `most_bytes` for at most `seconds`, and nobody up. What a call must
+    wait for, a database or another server, is waited for in threads, which compute nothing: `ahead` before the view is asked, and the rest when
+    the view says so.
     """
 
     def __init__(
-        self, wsgi: Wsgi, *, most_bytes: int, seconds: float, rest: Callable[[], None] = lambda: None, end: Callable[[], None] = lambda: None
+        self,
+        wsgi: Wsgi,
+        *,
+        most_bytes: int,
+        seconds: float,
+        ahead: Sequence[Ahead] = (),
+        rest: Callable[[], None] = lambda: None,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
         """`rest` is called between two calls, within a second of each; `end` when the last is answered and the worker ends."""
-        self.wsgi, self.most_bytes, self.seconds, self.rest, self.end = wsgi, most_bytes, seconds, rest, end
+        self.wsgi, self.most_bytes, self.seconds, self.ahead, self.rest, self.end = wsgi, most_bytes, seconds, ahead, rest, end
+        self.pool = ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="waiting")
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
         self.resting: asyncio.TimerHandle | None = None
@@ -66,13 +84,31 @@ class Gateway:
             environ["wsgi.input"] = await self._body(environ, body)
         except RuntimeError:
             return  # the client has gone: there is nobody to answer
-        body.response_bytes(*_called(self.wsgi, environ))
+        await self._ahead(environ)
+        body.response_bytes(*await self._answer(environ))
         if self.resting is None:
             self.resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rest)
 
     def _rest(self) -> None:
         self.resting = None
         self.rest()
+
+    async def _answer(self, environ: Environ) -> Answer:
+        """What Flask answers. Should it have to wait for another server first, that is done in the pool, and Flask is asked again."""
+        try:
+            return _called(self.wsgi, environ)
+        except MustWait as wait:
+            waited = await asyncio.get_running_loop().run_in_executor(self.pool, wait.waited)
+        return _called(self.wsgi, environ | waited)
+
+    async def _ahead(self, environ: Environ) -> None:
+        for look in self.ahead:
+            if (errand := look(environ)) is not None:
+                try:
+                    async with asyncio.timeout(AHEAD_SECONDS):
+                        await asyncio.get_running_loop().run_in_executor(self.pool, errand)
+                except TimeoutError:
+                    environ[LATE] = True
 
     async def _body(self, environ: Environ, body: Body) -> io.BytesIO | _Unread:
         """The body, whole; or a stream that tells Flask, if it is asked for the body, why there is none."""
@@ -126,6 +162,7 @@ BASE = {
     "wsgi.multithread": False,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    ELSEWHERE: True,
 }
 
 

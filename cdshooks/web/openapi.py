@@ -139,12 +139,13 @@ TEXT: Json = {"type": "string", "minLength": 1}
 REFUSALS = {
     "400": "The request is not one; every fault is named",
     "401": "Authentication is asked for",
+    "403": "It is known who calls, and not permitted",
     "408": "The body did not come whole in time",
     "412": "Required data did not come",
     "413": "The body is too large",
     "415": "Not JSON",
     "500": "A fault of the service, with an incident id",
-    "503": "The service is stopping: send again",
+    "503": "The service is stopping, or whether to let the caller in cannot be told at the moment: send again",
 }
 CODING = _object(optional={"display": TEXT}, system=TEXT, code=TEXT)
 ACTION = _object(

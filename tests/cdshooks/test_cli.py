@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from cdshooks.auth import CHECKS
 from cdshooks.cli import main
 from cdshooks.judging import NOW
 from fhir_mappings.loading import SITE_COLUMNS
 
+from .. import trust
 from ..builders import sample_bodies
 
 
@@ -181,3 +184,59 @@ def test_wording_that_interpolates_what_does_not_exist_is_refused(tmp_path: Path
     (tmp_path / "pitfalls.toml").write_text('[critical-calcium-value]\nsummary = "Calcium {calcium.nonsense}"\nwhy = "w"\nby = "b"\n')
     done = run("check", "--site", str(tmp_path))
     assert (done.exit_code, "site/pitfalls.toml line 1: interpolates {calcium.nonsense}" in done.output) == (1, True), done.output
+
+
+def _checked(folder: Path, token: str, *options: str, audience: str = trust.URL) -> Result:
+    (folder / "north.json").write_bytes(trust.ORDINARY)
+    file = folder / "clients.toml"
+    file.write_text(f'[[client]]\nname = "north"\niss = "{trust.ISS}"\njku = "{trust.JKU}"\njwks_file = "north.json"\ntenants = ["t-1"]\n')
+    return run("clients", "check-jwt", "-", "--audience", audience, "--clients", str(file), "--now", NOW.isoformat(), *options, stdin=token + "\n")
+
+
+def test_check_jwt_names_each_check_that_passes(tmp_path: Path) -> None:
+    done = _checked(tmp_path, trust.token(tenant="t-1"))
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert all(line.startswith("pass        ") for line in lines) and len(lines) == len(CHECKS)
+    assert f"pass        aud (it says '{trust.URL}')" in lines and "pass        signature" in lines
+
+
+def test_check_jwt_names_every_check_that_fails(tmp_path: Path) -> None:
+    broken = trust.signed(trust.claims(aud="sand_man", exp=1, jti=...), "P-384", 9, jku="https://other.example")
+    done = _checked(tmp_path, broken)
+    failing = [line.split()[1].rstrip(":") for line in done.output.splitlines() if line.startswith("FAIL")]
+    assert (done.exit_code, failing) == (1, ["jku", "aud", "exp", "jti", "signature", "tenant"])
+    assert "nor one of the client's audiences (it says 'sand_man')" in done.output
+
+
+@pytest.mark.parametrize("members", [{"kid": ["x"]}, {"kid": ...}, {"alg": "none", "by": "ES384"}, {"alg": ["ES384"], "by": "ES384"}, {"crit": 3}])
+def test_check_jwt_survives_any_header(tmp_path: Path, members: dict[str, Any]) -> None:
+    done = _checked(tmp_path, trust.signed(trust.claims(tenant="t-1"), **members))
+    assert (done.exit_code == 1 and done.exception is None) or isinstance(done.exception, SystemExit)
+
+
+def test_check_jwt_of_somebody_unknown_makes_no_other_check(tmp_path: Path) -> None:
+    done = _checked(tmp_path, trust.token(iss="https://other.example"))
+    assert done.exit_code == 1 and "FAIL        iss: no client" in done.output and "not checked aud" in done.output
+    assert "FAIL        form" in _checked(tmp_path, "nonsense").output
+
+
+def test_check_jwt_takes_the_feedback_url_and_a_slash_too_many(tmp_path: Path) -> None:
+    assert _checked(tmp_path, trust.token(tenant="t-1", aud=trust.URL + "/feedback"), audience=trust.URL + "/feedback/").exit_code == 0
+
+
+def test_check_jwt_needs_a_clients_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("clients", "check-jwt", "x", "--audience", trust.URL)
+    assert done.exit_code == 1 and "CDSHOOKS_CLIENTS" in done.output
+    (tmp_path / "clients.toml").write_text("x = 1\n")
+    assert run("clients", "check-jwt", "x", "--audience", trust.URL, "--clients", "clients.toml").exit_code == 1
+
+
+def test_store_migrate_says_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("store", "migrate").output == "sqlite:///cdshooks.db: new, at revision 0001\n"
+    assert run("store", "migrate").output == "sqlite:///cdshooks.db: already at revision 0001\n"
+    monkeypatch.setenv("CDSHOOKS_DATABASE_URL", "sqlite:///none/x.db")
+    done = run("store", "migrate")
+    assert done.exit_code == 1 and "unable to open database file" in done.output

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
-from cdshooks.app import create_app
+from cdshooks.app import AHEAD, create_app
 from cdshooks.settings import Settings
 
 from ..builders import content
@@ -35,6 +36,25 @@ def test_not_ready_while_anything_that_must_be_there_is_not() -> None:
     assert at.get("/healthz").status_code == 200
     lacking.clear()  # asked each time
     assert (at.get("/readyz").status_code, at.get("/readyz").get_json()["checks"]["store"]) == (200, "ok")
+
+
+def test_what_must_be_there_is_asked_for_ahead_of_the_view_and_once() -> None:
+    asked: list[str] = []
+
+    def check() -> str:
+        asked.append("")
+        return "no answer"
+
+    made = Settings(_env_file=None, auth="none")  # type: ignore[call-arg]
+    app = create_app(made, content(), needed={"store": check})
+    (look,) = app.extensions[AHEAD]
+    environ = EnvironBuilder(path="/readyz").get_environ()
+    errand = look(environ)
+    assert errand is not None and look(EnvironBuilder(path="/healthz").get_environ()) is None
+    errand()
+    with app.request_context(environ):
+        assert app.full_dispatch_request().status_code == 503
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("path", ["/pitfalls", "/pitfalls/critical-calcium-value", "/pitfalls/none", "/assets/page.css"])

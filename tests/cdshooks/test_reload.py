@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cdshooks import server
+from cdshooks.errors import ClientsError, StoreError
 from cdshooks.settings import Settings
 
 from .test_server import SERVICE, ask, rest_of, serving
@@ -107,6 +108,22 @@ def test_faulty_content_is_refused_with_every_fault_and_the_last_good_stays(tmp_
         until_all_have(url, event["content"])
 
 
+def test_with_jwts_the_clients_file_is_read_again_and_a_faulty_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "clients.toml"
+    good = '[[client]]\nname = "a"\niss = "https://a.example"\njku = "https://a.example/keys"\n'
+    file.write_text(good, encoding="utf-8")
+    with serving(tmp_path, CDSHOOKS_AUTH="jwt", CDSHOOKS_CLIENTS=str(file)) as (url, process):
+        log, workers = Log(process), children(process)
+        assert ask(f"{url}/readyz")[1]["checks"] == {"content": "ok", "store": "ok"}
+        file.write_text(good.replace("iss =", "is ="), encoding="utf-8")
+        event = log.reloaded()
+        assert event["result"] == "refused" and len(event["faults"]) == 2 and all("clients.toml" in fault for fault in event["faults"])
+        assert children(process) == workers
+        file.write_text(good, encoding="utf-8")
+        assert log.reloaded()["result"] == "taken over"
+        assert ask(f"{url}/readyz")[1]["checks"] == {"content": "ok", "store": "ok"}
+
+
 def children(process: subprocess.Popen[str]) -> str:
     return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8")
 
@@ -147,3 +164,25 @@ def test_content_that_fails_a_vignette_is_refused(monkeypatch: pytest.MonkeyPatc
     assert server.application(settings) is before
     (told,) = (json.loads(record.message) for record in caplog.records)
     assert told["faults"][0].endswith(": no card") and "vignette" in told["faults"][0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ClientsError(["clients.toml: a is wrong", "clients.toml: b is wrong"]), StoreError("the database cannot be used")],
+    ids=["clients", "store"],
+)
+def test_faulty_clients_and_a_store_that_is_away_are_refused_with_their_text(
+    error: ClientsError | StoreError, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    settings = Settings(_env_file=None, auth="none")  # type: ignore[call-arg]
+    monkeypatch.setattr(server, "_log_events", lambda: None)
+    before = server.application(settings)
+    monkeypatch.setattr(server, "clients_of" if isinstance(error, ClientsError) else "store_of", fails)
+    with caplog.at_level("INFO", "cdshooks.reload"):
+        assert not server.renew(settings)
+    assert server.application(settings) is before
+    (told,) = (json.loads(record.message) for record in caplog.records)
+    assert told["result"] == "refused" and "\n".join(told["faults"]) == str(error)

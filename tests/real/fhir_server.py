@@ -1,17 +1,23 @@
-"""A real FHIR server with real (synthetic) patients, and a client that resolves prefetch templates against it as an EHR does."""
+"""Real FHIR servers with real (synthetic) patients, and a client that resolves prefetch templates against it as an EHR does."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 import requests
 
 from ..shared_data import SHARED
@@ -22,22 +28,52 @@ SECONDS = 120
 
 
 @contextmanager
-def fhir_server(*, empty: bool = False) -> Iterator[str]:
-    """Start the server with all patients, or with none; yields its base URL."""
+def fhir_server(*files: Path, empty: bool = False, token: str = "") -> Iterator[str]:
+    """Start the server with all patients, with those of `files`, or with none; yields its base URL."""
+    loaded = list(files) if files or empty else sorted((SHARED / "fhir-data/dev").glob("*.json"))
+    command = [sys.executable, str(SHARED / "tools/fhir-server-sekmet/run.py"), "--types", TYPES, *(["--token", token] if token else [])]
+    with _started(command, loaded) as ready:
+        assert ready["refused"] == 0
+        yield ready["base"]
+
+
+@contextmanager
+def second_server(*files: Path, faults: Iterable[str] = ()) -> Iterator[str]:
+    """Start the second, independent server with the patients of `files`, and with faults; yields its base URL."""
+    with _started(["node", str(_installed() / "server.mjs"), *faults], files) as ready:
+        yield ready["base"]
+
+
+@cache
+def _installed() -> Path:
+    """The second server with its packages, installed once; skips visibly where that is not possible."""
+    source = SHARED / "tools/fhir-server-medplum"
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are needed for the second FHIR server")
+    digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in ("package.json", "server.mjs"))).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"cdshooks-second-fhir-server-{digest}"
+    if not (folder / "installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in ("package.json", "server.mjs"):
+            (folder / name).write_bytes((source / name).read_bytes())
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"the second FHIR server cannot be installed: {done.stderr[-200:]}")
+        (folder / "installed").touch()
+    return folder
+
+
+@contextmanager
+def _started(command: list[str], files: Iterable[Path]) -> Iterator[Json]:
+    """Run a server on a free port; yields what it says when it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    files = [] if empty else sorted(map(str, (SHARED / "fhir-data/dev").glob("*.json")))
-    process = subprocess.Popen(
-        [sys.executable, str(SHARED / "tools/fhir-server-sekmet/run.py"), "--port", str(port), "--types", TYPES, *files],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = subprocess.Popen([*command, "--port", str(port), *map(str, files)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
-        assert ready["refused"] == 0
-        yield ready["base"]
+        yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
         process.wait(timeout=30)
