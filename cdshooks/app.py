@@ -23,9 +23,8 @@ from .fhir_client import FhirServers, Permission
 from .keysets import KeySet, KeySetError, read_keys, source_of
 from .settings import Settings
 from .store import Store
-from .web import cors, demo, errors, events, ops, pitfalls, services
+from .web import cors, demo, errors, events, headers, metrics, openapi, ops, pitfalls, services
 from .web.door import Door
-from .web.gateway import Ahead
 
 KEYS_LOG = logging.getLogger("cdshooks.keys")
 AHEAD = "cdshooks.ahead"  # in the extensions of the application
@@ -89,27 +88,37 @@ def create_app(
     clients: Iterable[Client] = (),
     keys: Mapping[str, KeySet] | None = None,
     store: Store | None = None,
+    figures: metrics.Figures | None = None,
+    needed: Mapping[str, ops.Check] | None = None,
 ) -> Flask:
     """Wire the service. `clock`, `answer`, `new_id` and `keys` are replaced by tests; `demo_requests` offers the sample patients' requests.
 
-    Without authentication, `clients` and `store` are not used.
+    Without authentication, `clients` and `store` are not used. `figures` outlive the application when its content is replaced; `needed` is what
+    must be there, besides the store, for the service to be ready.
     """
     door = _door(settings, content, tuple(clients), keys, store, clock) if settings.auth == "jwt" else None
+    checks = dict(needed or {})
+    if store is not None:
+        checks["store"] = partial(_check_of, store)
     app = Flask("cdshooks", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["CONTENT_DIGEST"] = content.digest
     app.url_map.merge_slashes = False  # done below, without the redirect that would lose a POST's body
     events.register(app, content.digest)
+    metrics.register(app, figures or metrics.Figures(), content.digest)
+    headers.register(app, https=settings.public_url.startswith("https:"))
     cors.register(app, settings.cors_origins)
     errors.register(app)
     fhir = services.Fhir(
         FhirServers(most_bytes=settings.max_body_bytes), Permission(settings.fhir_servers, token_needed=False), seconds=settings.budget_ms / 1000
     )
     services.register(app, content, door=door, answer=answer, clock=clock, new_id=new_id, fhir=fhir)
-    ops.register(app, content, store.reachable if store is not None else None)
+    ops.register(app, content, checks)
     pitfalls.register(app, content)
+    openapi.register(app, content, lambda: iter(demo_requests(clock()) if demo_requests is not None else ()))
     if demo_requests is not None:
         demo.register(app, demo_requests, clock)
-    app.extensions[AHEAD] = _ahead(door, store)
+    app.extensions[AHEAD] = (*((door.ahead,) if door else ()), ops.ahead(checks))  # waited for in a thread; a test client waits in the view
     app.wsgi_app = _Collapsed(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way to wrap itself
     return app
 
@@ -127,9 +136,8 @@ def _door(
     return Door(Authenticator(clients, found, store, settings.public_url, lambda: clock().timestamp()), content.services)
 
 
-def _ahead(door: Door | None, store: Store | None) -> tuple[Ahead, ...]:
-    """What the gateway is to wait for in a thread, where a test client waits in the view."""
-    return (*((door.ahead,) if door else ()), *((ops.store_ahead(store.reachable),) if store else ()))
+def _check_of(store: Store) -> str:
+    return "" if store.reachable() else "not reachable"
 
 
 class _Collapsed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SAMPLE_SERVICE = "metabolic-workup-order-select"
 Item = TypeVar("Item")
+PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,12 +42,14 @@ def main() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen at.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Worker processes; one for each core is a good number.")
 @click.option("--demo", is_flag=True, help="No authentication, any CORS origin, sample patients; on loopback only, unless forced.")
-def serve(host: str, port: int, workers: int, demo: bool) -> None:
-    """Serve the hooks in production quality until interrupted."""
+@click.option("--tls-certificate", type=PEM, help="Serve https with this certificate (PEM, issuers below it; default: CDSHOOKS_TLS_CERTIFICATE).")
+@click.option("--tls-key", type=PEM, help="The key of the certificate (PEM, unencrypted; default: CDSHOOKS_TLS_KEY).")
+def serve(host: str, port: int, workers: int, demo: bool, tls_certificate: Path | None, tls_key: Path | None) -> None:
+    """Serve the hooks in production quality until interrupted. SIGHUP reads the content again."""
     from .server import serve as serve_until_stopped
 
     with _faults_told():
-        settings = load_settings(host=host, port=port, demo=demo)
+        settings = load_settings(host=host, port=port, demo=demo, tls_certificate=tls_certificate, tls_key=tls_key)
         for said in unknown_settings(os.environ):
             click.echo(f"warning: {said}", err=True)
         greeting = _greeting(settings)  # made before the start: what is wrong with the sample patients must stop it
@@ -78,16 +82,17 @@ def _greeting(settings: Settings) -> str:
             "To serve without authentication, protected by something else: CDSHOOKS_AUTH=none (beyond loopback also CDSHOOKS_AUTH_NONE_ANYWHERE=yes)",
         ]
     if settings.demo:
-        lines += [f"Sample requests: {url}/demo/requests", "Try one:", f"  {_sample_call(url)}"]
+        lines += [f"Sample requests: {url}/demo/requests", "Try one:", f"  {_sample_call(url, settings.tls_certificate)}"]
     return "\n".join(lines)
 
 
-def _sample_call(url: str) -> str:
+def _sample_call(url: str, certificate: Path | None) -> str:
     """Try the first sample patient: the one whose request belongs to `SAMPLE_SERVICE`."""
+    curl = "curl -s" if certificate is None else f"curl -s --cacert {shlex.quote(str(certificate))}"
     from .demo import entries
 
     sample = f"{url}/demo/requests/{next(iter(entries()))}.json"
-    return f"curl -s {sample} | curl -s -H 'Content-Type: application/json' --data-binary @- {url}/cds-services/{SAMPLE_SERVICE}"
+    return f"{curl} {sample} | {curl} -H 'Content-Type: application/json' --data-binary @- {url}/cds-services/{SAMPLE_SERVICE}"
 
 
 SITE = click.option(
@@ -118,9 +123,7 @@ def check(site: Path | None) -> None:
         _tell_faults(list(map(str, error.faults)))
     faults = [str(fault) for fault in faults_of_versions()]
     faults += [
-        f"content/pitfalls/{verdict.pitfall.id}.toml: vignette {verdict.vignette.name!r}: {fault}"
-        for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes")
-        for fault in verdict.faults
+        fault for verdict in _with_progress(judge(judged), sum(len(p.vignettes) for p in content.pitfalls), "vignettes") for fault in verdict.told
     ]
     try:
         faults += [str(fault) for fault in samples.judge(judged)]

@@ -28,6 +28,11 @@ class Verdict:
     answer: Answer | None
     faults: tuple[str, ...]
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The faults, each with its place."""
+        return tuple(f"content/pitfalls/{self.pitfall.id}.toml: vignette {self.vignette.name!r}: {fault}" for fault in self.faults)
+
 
 def words_of(content: Content) -> Words:
     """The words that vignettes may use with this content."""

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     site: Path | None = Field(None, description="the path of a folder that exists")
     cors_origins: Listed = Field((), description="'*', or origins such as https://ehr.example.org, separated by commas")
     max_body_bytes: int = Field(10 * 1024 * 1024, ge=1, description="a whole number of bytes, 1 or more")
+    tls_certificate: Path | None = Field(None, description="the path of a file that exists")
+    tls_key: Path | None = Field(None, description="the path of a file that exists")
     body_seconds: float = Field(15, gt=0, le=3600, description="a number of seconds, more than 0 and at most 3600")
     budget_ms: int = Field(2000, ge=1, description="a whole number of milliseconds, 1 or more")
     patient_key: SecretStr | None = Field(None, description="a text")
@@ -88,7 +90,7 @@ class Settings(BaseSettings):
         _demand(DATABASE_URL.fullmatch(value.get_secret_value()))
         return value
 
-    @field_validator("clients")
+    @field_validator("clients", "tls_certificate", "tls_key")
     @classmethod
     def _file(cls, value: Path | None) -> Path | None:
         _demand(value is None or value.is_file())
@@ -101,17 +103,34 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError(
+                [f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY (--tls-certificate, --tls-key) belong together: give both, or neither"]
+            )
+        return self
+
+    @model_validator(mode="after")
     def _public_url_of_listener(self) -> Self:
         if not self.public_url:
             host = f"[{self.host}]" if ":" in self.host else self.host
-            object.__setattr__(self, "public_url", f"http://{host}:{self.port}")
+            object.__setattr__(self, "public_url", f"http{'s' if self.tls_key else ''}://{host}:{self.port}")
         return self
 
 
-def load_settings(*, host: str = "127.0.0.1", port: int = 8000, demo: bool = False, env_file: Path | None = Path(".env")) -> Settings:
+def load_settings(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    demo: bool = False,
+    tls_certificate: Path | None = None,
+    tls_key: Path | None = None,
+    env_file: Path | None = Path(".env"),
+) -> Settings:
     """Read the settings. Raises SettingsError with every setting that is not understood, or that would be unsafe."""
+    tls: dict[str, Any] = {name: path for name, path in (("tls_certificate", tls_certificate), ("tls_key", tls_key)) if path is not None}
     try:
-        settings = Settings(_env_file=env_file, host=host, port=port, demo=demo)  # type: ignore[call-arg]  # known to pydantic-settings only
+        settings = Settings(_env_file=env_file, host=host, port=port, demo=demo, **tls)  # type: ignore[call-arg]  # known to pydantic-settings only
     except ValidationError as error:
         raise SettingsError(_fault(str(each["loc"][0]), each["input"]) for each in error.errors(include_url=False)) from None
     if settings.auth == "none" and not settings.auth_none_anywhere and not is_loopback(settings.host):

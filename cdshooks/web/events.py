@@ -45,6 +45,10 @@ def _event(noted: Mapping[str, Any], status: int, digest: str) -> dict[str, Any]
         event["route"] = request.url_rule.rule
     if "service" in noted:
         event |= {"service": noted["service"].id, "hook": noted["service"].hook}
+    if "size" in noted:
+        event["bytes"] = noted["size"]
+    if "stages" in noted:
+        event["stages"] = {name: round(1000 * (ended - began), 2) for name, began, ended in noted["stages"]}
     if "caller" in noted:
         event |= _of_caller(noted["caller"])
     if "refused" in noted:

@@ -25,6 +25,8 @@ Environ = dict[str, Any]
 Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 Ahead = Callable[[Environ], Callable[[], None] | None]  # what must be waited for before a call can be computed, if anything
 Answer = tuple[int, list[tuple[str, str]], bytes]
+REST_SECONDS = 1
+GRACE_SECONDS = 1  # for a body that is on its way when the worker is to end
 
 
 class Body(Protocol):
@@ -43,24 +45,38 @@ class Gateway:
     the view says so.
     """
 
-    def __init__(self, wsgi: Wsgi, *, most_bytes: int, seconds: float, ahead: Sequence[Ahead] = ()) -> None:
-        self.wsgi, self.most_bytes, self.seconds, self.ahead = wsgi, most_bytes, seconds, ahead
+    def __init__(
+        self,
+        wsgi: Wsgi,
+        *,
+        most_bytes: int,
+        seconds: float,
+        ahead: Sequence[Ahead] = (),
+        rest: Callable[[], None] = lambda: None,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`rest` is called between two calls, within a second of each; `end` when the last is answered and the worker ends."""
+        self.wsgi, self.most_bytes, self.seconds, self.ahead, self.rest, self.end = wsgi, most_bytes, seconds, ahead, rest, end
         self.pool = ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="waiting")
         self.stopping = False
         self.reading: set[asyncio.Timeout] = set()
+        self.resting: asyncio.TimerHandle | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Be told of SIGTERM and SIGINT, too. granian's own handlers are those of the event loop, and still run."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
+    def __rsgi_del__(self, _: asyncio.AbstractEventLoop) -> None:
+        self.end()
+
     def stop(self) -> None:
-        """Wait for no body any longer."""
+        """Wait for no body any longer than the network may need for one that is on its way."""
         self.stopping = True
-        now = asyncio.get_running_loop().time()
+        last = asyncio.get_running_loop().time() + GRACE_SECONDS
         for patience in self.reading:
-            if not patience.expired():
-                patience.reschedule(now)
+            if not patience.expired() and (until := patience.when()) is not None:
+                patience.reschedule(min(until, last))
 
     async def __rsgi__(self, scope: Any, body: Body) -> None:
         environ = _environ(scope)
@@ -70,6 +86,12 @@ class Gateway:
             return  # the client has gone: there is nobody to answer
         await self._ahead(environ)
         body.response_bytes(*await self._answer(environ))
+        if self.resting is None:
+            self.resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rest)
+
+    def _rest(self) -> None:
+        self.resting = None
+        self.rest()
 
     async def _answer(self, environ: Environ) -> Answer:
         """What Flask answers. Should it have to wait for another server first, that is done in the pool, and Flask is asked again."""
@@ -97,7 +119,7 @@ class Gateway:
         if not (chunked or length):
             return io.BytesIO()
         try:
-            async with asyncio.timeout(0 if self.stopping else self.seconds) as patience:
+            async with asyncio.timeout(min(GRACE_SECONDS, self.seconds) if self.stopping else self.seconds) as patience:
                 self.reading.add(patience)
                 try:
                     read = await (self._chunks(body) if chunked else body())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,33 +10,40 @@ from flask import Flask, Response, request
 
 from ..content import Content
 
-REACHED = "cdshooks.store"  # in the WSGI environ: whether the store answered
+Check = Callable[[], str]  # what keeps something from being ready, or "" when nothing does
+CHECKED = "cdshooks.checked"  # in the WSGI environ: what each check said
 
 
-def store_ahead(reachable: Callable[[], bool]) -> Callable[[dict[str, Any]], Callable[[], None] | None]:
-    """Ask the store before the view of /readyz runs, in any thread: it may take its time to answer."""
+def ahead(needed: Mapping[str, Check]) -> Callable[[dict[str, Any]], Callable[[], None] | None]:
+    """Ask all checks before the view of /readyz runs, in any thread: what is asked, as a database, may take its time to answer."""
 
-    def ahead(environ: dict[str, Any]) -> Callable[[], None] | None:
-        return (lambda: environ.update({REACHED: reachable()})) if environ["PATH_INFO"] == "/readyz" else None
+    def look(environ: dict[str, Any]) -> Callable[[], None] | None:
+        if not needed or environ["PATH_INFO"].strip("/") != "readyz":
+            return None
+        return lambda: environ.update({CHECKED: _said(needed)})
 
-    return ahead
+    return look
 
 
-def register(app: Flask, content: Content, reachable: Callable[[], bool] | None) -> None:
-    """Serve /healthz and /readyz. A process that answers is ready, if the store answers it; None where no store is used."""
-    unready = msgspec.json.encode({"status": "unready", "content": content.digest, "store": "not reachable"})
-    ready = msgspec.json.encode({"status": "ready", "content": content.digest, "services": sorted(content.services)})
+def _said(needed: Mapping[str, Check]) -> dict[str, str]:
+    return {name: check() or "ok" for name, check in needed.items()}
+
+
+def register(app: Flask, content: Content, needed: Mapping[str, Check]) -> None:
+    """Serve /healthz and /readyz. A process that answers has its content; `needed` is what else must be there, by name, asked each time."""
 
     @app.get("/healthz")
     def healthz() -> Response:
-        return _answer(b'{"status":"ok"}')
+        return _answer({"status": "ok"})
 
     @app.get("/readyz")
     def readyz() -> Response:
-        if reachable is None or (request.environ[REACHED] if REACHED in request.environ else reachable()):
-            return _answer(ready)
-        return _answer(unready, 503)
+        said = request.environ[CHECKED] if CHECKED in request.environ else _said(needed)
+        checks = {"content": "ok"} | said
+        ready = set(checks.values()) == {"ok"}
+        about = {"content": content.digest, "pitfalls": len(content.pitfalls), "services": sorted(content.services)}
+        return _answer({"status": "ready" if ready else "not ready", **about, "checks": checks}, 200 if ready else 503)
 
 
-def _answer(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, content_type="application/json", headers={"Cache-Control": "no-store"})
+def _answer(told: Mapping[str, object], status: int = 200) -> Response:
+    return Response(msgspec.json.encode(told), status, content_type="application/json", headers={"Cache-Control": "no-store"})

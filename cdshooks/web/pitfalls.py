@@ -11,14 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..basis import all_bases
 from ..content import Content
+from .headers import PAGE
 
-# Nothing but the page's own style is loaded, and no script runs: chart text never reaches these pages, and this keeps it so.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "max-age=300",
-}
+HEADERS = PAGE | {"Cache-Control": "max-age=300"}
 STYLE = files("cdshooks.web") / "templates" / "page.css"
 
 

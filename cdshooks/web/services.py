@@ -17,10 +17,12 @@ from ..fhir_client import CLOSED, FhirServers, Permission, why_not
 from ..prefetch import Prefetch, Value, accepted, by_type, completed, gaps, judged
 from ..request import HookRequest, parse_request
 from .door import Door
+from .stages import Stages
 from .waiting import result_of, resumed
 
 MAX_AGE_SECONDS = 300
 FETCHING = 0.9  # of a call's time; the rest is for the answer
+COMPRESSIONS = ("gzip", "deflate", "br", "zstd", "compress")
 
 
 class Answering(Protocol):
@@ -61,9 +63,13 @@ def register(
     def call(service_id: str) -> Response:
         if not resumed():
             _begin(content, service_id, door)
-        given = answer(g.hook_request, _prefetch(g.service, g.hook_request, _for_caller(fhir)), content, clock())
-        g.answer = given
+        stages = g.stages
+        prefetch = _prefetch(g.service, g.hook_request, _for_caller(fhir))
+        stages.done("prefetch")
+        g.answer = given = answer(g.hook_request, prefetch, content, clock())
+        stages.done("answer")
         body = encode({"cards": identify(given.cards, new_id)})
+        stages.done("encode")
         return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -76,7 +82,11 @@ def _begin(content: Content, service_id: str, door: Door | None) -> None:
     if door is not None:
         g.caller = door.caller(request.environ, service.id)
     _require_json()
-    g.hook_request = parse_request(request.get_data(cache=False), service.id, service.hook)
+    raw = request.get_data(cache=False)
+    g.size = len(raw)
+    g.stages = Stages()
+    g.hook_request = parse_request(raw, service.id, service.hook)
+    g.stages.done("parse")
 
 
 def _for_caller(fhir: Fhir) -> Fhir:
@@ -118,19 +128,19 @@ def _advertised(service: Service) -> dict[str, Any]:
 
 
 def _require_json() -> None:
-    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass."""
+    """Refuse what says that it is not plain JSON; a missing Content-Type is let pass.
+
+    A header is the sender's own text, and not repeated unless well known.
+    """
     if request.content_type == "application/json" and "Content-Encoding" not in request.headers:
         return  # as nearly every call
     kind = request.mimetype
     if kind and kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType(f"Content-Type {_shown(kind)} is not supported: send application/json")
+        raise UnsupportedMediaType("this Content-Type is not supported: send application/json")
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
-        raise UnsupportedMediaType(f"charset {_shown(charset)} is not supported: send UTF-8")
+        raise UnsupportedMediaType("this charset of Content-Type is not supported: send UTF-8")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding != "identity":
-        raise UnsupportedMediaType(f"Content-Encoding {_shown(encoding)} is not supported: send the body uncompressed")
-
-
-def _shown(header: str) -> str:
-    return ascii(header[:60])
+        named = f"Content-Encoding {encoding}" if encoding in COMPRESSIONS else "this Content-Encoding"
+        raise UnsupportedMediaType(f"{named} is not supported: send the body uncompressed")

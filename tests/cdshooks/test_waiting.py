@@ -57,6 +57,8 @@ def test_a_call_that_waited_is_told_once_and_with_all_its_time(tmp_path: Path) -
         process.wait(timeout=30)
         (event,) = (json.loads(line) for line in process.stderr.read().splitlines() if line.startswith("{"))
         assert (event["event"], event["status"]) == ("hook", 200) and sum(event["fhir"].values()) == len(fhir.asked)
+        assert list(event["stages"]) == ["parse", "prefetch", "answer", "encode"] and sum(event["stages"].values()) <= event["ms"] + 0.1
+        assert event["bytes"] == len(json.dumps(lacking | {"fhirServer": fhir.base}))
 
 
 @pytest.mark.slow
