@@ -274,6 +274,15 @@ LOCKS = [
     pytest.param(plus(ionised("1.22"), ionised("1.22", comparator="<", low="1.20", high="1.24")), "calcium", id="a value and a bound of one moment"),
     pytest.param(plus(Result("calcium", "2.35", "mmol/L", status="preliminary")), "fresh", id="a final and, by another code, a preliminary value"),
     pytest.param(with_history(History("ckd_g5", code="N18.5")), "kidney", id="kidney: CKD G5 without dialysis"),
+    *[
+        pytest.param(
+            plus(Result("phosphate", "3.5", "mg/dL", hours=5000, flag=flag, low="2.5", high="4.6")),
+            "no_recent_abnormal",
+            id=f"phosphate flagged {flag} within its own range",
+        )
+        for flag in ("H", "L", "HH", "LL", "HU", "LU", "HX", "LX", "A", "AA", "<", ">")
+    ],
+    pytest.param(with_drug(Drug("vasopressor", "active", 60)), "no_confounder", id="a vasopressor active, stated long ago"),
     pytest.param(plus(Result("alp", "80", "U/L", flag="H")), "alp", id="ALP flagged"),
     pytest.param(plus(Result("alp", "80", "furlong")), "alp", id="ALP not to be read"),
     pytest.param(plus(Result("alp", "80", "U/L", comparator=">")), "alp", id="ALP only a bound"),
@@ -484,7 +493,7 @@ def test_in_pregnancy_a_high_creatinine_makes_kidney_disease_possible_though_no_
 
 def test_a_result_of_a_known_analyte_that_cannot_be_read_leaves_the_data_complete() -> None:
     body = request(plus(Result("potassium", "4.1", "mmol/L")))
-    body["prefetch"]["observations"]["entry"][-1]["resource"]["valueQuantity"]["value"] = "four"
+    body["prefetch"]["observations"]["entry"][-1]["resource"]["status"] = 5
     assert not ask(body).findings.state.checklist["complete"]
     body["prefetch"]["observations"]["entry"][-1]["resource"]["code"] = "broken"
     assert ask(body).findings.state.checklist["complete"]
