@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fhir_mappings import Lab
@@ -37,8 +37,10 @@ class Adjustment:
 def read_adjustment(chart: Chart, calcium: Calcium, kidney: Kidney) -> Adjustment:
     """Read what makes the adjusted calcium doubtful."""
     albumin = calcium.albumin or chart.fresh("albumin")
+    # That of the draw, and a newer one: either may tell that albumin is not where the formula holds.
+    albumins = dict.fromkeys(lab for lab in (calcium.albumin, *chart.for_danger("albumin")) if lab is not None)
     return Adjustment(
-        reasons=tuple(_reasons(chart, albumin, kidney)),
+        reasons=tuple(_reasons(chart, albumins, kidney)),
         disagreements=calcium.disagreements,
         alone=calcium.adjusted is not None and calcium.total is None,
         ionised_agrees=_ionised_agrees(chart, calcium),
@@ -47,11 +49,12 @@ def read_adjustment(chart: Chart, calcium: Calcium, kidney: Kidney) -> Adjustmen
     )
 
 
-def _reasons(chart: Chart, albumin: Lab | None, kidney: Kidney) -> Iterator[str]:
+def _reasons(chart: Chart, albumins: Iterable[Lab], kidney: Kidney) -> Iterator[str]:
     """Settings in which adjusting for albumin is unreliable (Clase 2000, Lian 2018, Boyce)."""
     table = chart.thresholds.albumin
-    if albumin is not None and not table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]:
-        yield f"albumin {albumin.shown}"
+    for albumin in albumins:
+        if not table["unreliable_below"] <= albumin.value <= table["haemoconcentration_above"]:
+            yield f"albumin {albumin.shown}"
     if kidney.stage in ("G4", "G5") or kidney.dialysis:
         yield "dialysis" if kidney.dialysis else f"CKD {kidney.stage}"
     if critically_ill(chart):

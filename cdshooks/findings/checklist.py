@@ -238,9 +238,14 @@ def _alp(chart: Chart) -> str:
 
 
 def _present(chart: Chart, analyte: str) -> Lab | str | None:
-    """A lab that must be normal if it is there: the proven value, "unusable", or None when it is not there."""
+    """A lab that must be normal if it is there: the proven value, "unusable", or None when it is not there.
+
+    Of several different values of which none is known to be the newest, none is proven.
+    """
     if chart.fresh(analyte) is None:
         return "unusable" if chart.blocked(analyte) is not None else None
+    if len({(lab.value, lab.comparator) for lab in chart.for_danger(analyte)}) > 1:
+        return "unusable"
     return chart.proven(analyte) or "unusable"
 
 

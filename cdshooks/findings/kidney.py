@@ -196,11 +196,9 @@ def _lowest(chart: Chart, current: Decimal | None, may_compute: bool) -> Decimal
     """The lowest fresh, final estimate; an open upper bound ("< 60") counts as zero, an open lower one as its bound."""
     known: list[Decimal] = []
     for analyte in ("egfr", "egfr_cystatin"):
-        lab = chart.proven(analyte)
-        if lab is None and chart.fresh(analyte) is not None:
+        if chart.proven(analyte) is None and chart.fresh(analyte) is not None:
             return None
-        if lab is not None:
-            known.append(Decimal(0) if lab.comparator.startswith("<") else lab.value)
+        known += [Decimal(0) if lab.comparator.startswith("<") else lab.value for lab in chart.for_danger(analyte)]
     creatinine = chart.proven("creatinine")
     if creatinine is not None and may_compute and _adult(chart) and (value := _computed(chart, creatinine)) is not None:
         known.append(value)

@@ -240,10 +240,12 @@ def I10(case: Case) -> Iterator[str]:
         ("adjusted", "2.80", "mmol/L"),
     )[number % 5]
     oldest = max((result.hours for result in chart.of("calcium", "adjusted", "ionised", "phosphate", "albumin")), default=24)
-    # Not at the moment of a result that may be its correction: then it is corrected, and not added.
-    steps = (30, 2000) if any(result.status in ("corrected", "amended") for result in chart.results) else (0, 30, 2000)
+    # Not at the moment of a result that it replaces, or that may be its correction: then nothing is added.
+    unsettled = ("corrected", "amended", "preliminary", "registered")
+    steps = (30, 2000) if any(result.status in unsettled for result in chart.results) else (0, 30, 2000)
     hours = max(oldest, min(364 * 24, oldest + steps[number % len(steps)]))
-    if hours <= 364.9 * 24:
+    abnormal = chart.birth == "full" and chart.age_days >= 19 * 365  # the values are abnormal for adults, and must not lie before the birth
+    if hours <= 364.9 * 24 and abnormal:
         more = reply(request(replace(chart, results=(*chart.results, Result(analyte, told, unit, hours=hours)))))
         if reassured(more) - case.reassured or (more and reassured(more)):
             yield f"{set(reassured(more))} with {analyte} {told} {unit} {hours:.0f} h ago"
@@ -351,7 +353,9 @@ def I15(case: Case) -> Iterator[str]:
 @law("I16", "without a calcification on record there is no card; an order of unknown kind is never reassured")
 def I16(case: Case) -> Iterator[str]:
     chart = case.chart
-    elsewhere = {*INDEX, "calciphylaxis", "fetal_brain", "brain_malformation"}
+    # The codes of these are those of a calcification, too: 61778004, and M61.1 under M61.
+    also = {"tumoral_calcinosis", "fibrodysplasia_ossificans"}
+    elsewhere = {*INDEX, *also, "calciphylaxis", "fetal_brain", "brain_malformation"}
     histories = tuple(history for history in chart.histories if history.category not in elsewhere)
     drafts = tuple(replace(draft, reason="" if draft.reason in INDEX else draft.reason) for draft in chart.drafts)
     if case.topics:
