@@ -416,6 +416,12 @@ def test_one_change_silences_the_question_of_active_vitamin_d_too(change: Change
         ),
         pytest.param(_condition("D86.0", verificationStatus={"coding": [{"code": "refuted"}]}), id="sarcoidosis refuted"),
         pytest.param(_condition("D86.0", clinicalStatus={"coding": [{"code": "resolved"}]}), id="sarcoidosis resolved"),
+        pytest.param(_condition("E83.52", clinicalStatus=RESOLVED, recordedDate="2024-06-01"), id="hypercalcaemia over, recorded two years ago"),
+        pytest.param(_condition("E83.52", clinicalStatus=RESOLVED, onsetDateTime="2024-06-01"), id="hypercalcaemia over, began two years ago"),
+        pytest.param(
+            _observed("17861-6", 9.3, "mg/dL", effectiveDateTime="2026-05-01T12:00:00Z", valueQuantity="9.3 mg/dL"),
+            id="an older calcium of the wrong shape, which the newest answers for",
+        ),
         pytest.param(_observed("1995-0", 1.22, "mmol/L"), id="ionised calcium in range"),
         pytest.param(_observed("48642-3", 90, "mL/min/{1.73_m2}"), id="race-specific eGFR 90"),
         pytest.param(_pregnancy(valueCodeableConcept={"coding": [{"system": "http://loinc.org", "code": "LA26683-5"}]}), id="not pregnant"),

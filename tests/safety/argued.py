@@ -16,6 +16,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("checklist._alp_mildly_high: high is not None", "without high is not None"): ALP,
     ("checklist._alp: lab.limits.high", "always True"): ALP,
     ("checklist._alp: high is not None", "without high is not None"): ALP,
+    ("checklist._recent_abnormal: known.until >= limit", "the equal sign of part 1 moved"): MOMENT,
     ("calcium._unusual_share: ionised.value / in_mmol", "always True"): "a guard: a calcium of zero is not plausible",
     ("calcium._the_adjusted: computed is None", "without total is None"): "a guard for the type checker: without a total nothing is computed",
     ("calcium._the_adjusted: reported.when.at", "the equal sign of part 1 moved"): "values of one moment are a pair, and the line before takes them",
