@@ -12,7 +12,7 @@ from decimal import Decimal
 from fhir_mappings import History, Order
 
 from .chart import Chart
-from .kidney import Kidney
+from .kidney import CODED_KIDNEY_DISEASE, Kidney
 
 # What the skin shows, the most telling first, in the words of a card.
 SIGNS = {
@@ -24,7 +24,6 @@ SIGNS = {
 }
 ANTICOAGULANT = "vitamin_k_antagonist"
 HARMFUL = frozenset({ANTICOAGULANT, "calcium_salt", "binder_calcium", "vitamin_d_active"})
-CODED_KIDNEY_DISEASE = ("ckd_g1", "ckd_g2", "ckd_g3a", "ckd_g3b", "ckd_g4", "ckd_g5", "ckd_unspecified")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from .adjustment import Adjustment
 from .calcium import Calcium
 from .chart import ABNORMAL_FLAGS, Chart, in_range, is_high, is_low, near_limit
 from .contrast import Contrast
+from .hazard import ANTIRESORPTIVES
 from .kidney import Kidney
 from .phosphate import artefact_clues
 from .scope import (
@@ -39,20 +40,7 @@ ABNORMAL_BY_DIAGNOSIS = ("hypercalcaemia", "hypocalcaemia", "phosphate_disorder"
 FOR_VITAMIN_D = frozenset({"adult", "fresh", "calcium", "phosphate", "paired", "kidney", "no_recent_abnormal", "site", "complete"})
 
 # Drugs under which a high calcium or phosphate reads normal: what a test of active vitamin D is for may be hidden.
-LOWERING = frozenset(
-    {
-        "binder_calcium",
-        "binder_noncalcium",
-        "binder_aluminium",
-        "calcimimetic",
-        "burosumab",
-        "denosumab",
-        "zoledronate",
-        "bisphosphonate_iv",
-        "bisphosphonate_oral",
-        "etidronate",
-    }
-)
+LOWERING = ANTIRESORPTIVES | {"binder_calcium", "binder_noncalcium", "binder_aluminium", "calcimimetic", "burosumab"}
 
 
 class Proof(Protocol):

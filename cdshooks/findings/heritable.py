@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .chart import Chart, in_range
+from .kidney import CODED_KIDNEY_DISEASE
 from .scope import Calcification, arterial_before, local_causes
 
 # Risks by which arteries calcify early without an inherited disorder.
 ARTERIAL_RISKS = (
-    "ckd_g1",
-    "ckd_g2",
-    "ckd_g3a",
-    "ckd_g3b",
-    "ckd_g4",
-    "ckd_g5",
-    "ckd_unspecified",
+    *CODED_KIDNEY_DISEASE,
     "dialysis",
     "kidney_transplant",
     "diabetes",

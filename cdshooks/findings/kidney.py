@@ -13,6 +13,7 @@ from .chart import Chart
 
 STAGES = ("G1", "G2", "G3a", "G3b", "G4", "G5")
 CODED_STAGE = {f"ckd_{stage.lower()}": stage for stage in STAGES}
+CODED_KIDNEY_DISEASE = (*CODED_STAGE, "ckd_unspecified")
 LOW_MUSCLE = ("neurologic", "immobilisation", "amputation", "malnutrition")
 SAME_DAY = timedelta(hours=24)
 ADULT_YEARS = 18

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fhir_mappings import Order
 
 from .chart import Chart
+from .kidney import CODED_KIDNEY_DISEASE
 from .scope import Calcification, recorded_within
 
 # Drugs that treat a metabolic disease, questioned when no metabolic disease is proven ...
@@ -180,13 +181,7 @@ INDICATIONS = {
     "rx-warfarin": ("atrial_fibrillation", "venous_thromboembolism"),
 }
 KIDNEY_INDICATIONS = (
-    "ckd_g1",
-    "ckd_g2",
-    "ckd_g3a",
-    "ckd_g3b",
-    "ckd_g4",
-    "ckd_g5",
-    "ckd_unspecified",
+    *CODED_KIDNEY_DISEASE,
     "dialysis",
     "kidney_transplant",
     "hypoparathyroidism",
