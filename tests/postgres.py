@@ -21,9 +21,9 @@ def binaries() -> Path:
     """The folder of the newest PostgreSQL here; skips visibly where there is none."""
     found = shutil.which("initdb") or (str(BINARIES[-1]) if BINARIES else None)
     if found is None:
-        pytest.skip("no PostgreSQL is installed (initdb)")
+        pytest.skip("no PostgreSQL is installed (initdb): the SQLite store passes the same tests, PostgreSQL itself is not shown")
     if os.geteuid() == 0 and shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        pytest.skip("PostgreSQL refuses to run as root, and without runuser there is no other user to run it as")
     return Path(found).resolve().parent
 
 

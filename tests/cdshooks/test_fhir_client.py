@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import circuitbreaker
 import pytest
+import trustme
 
 from cdshooks.fhir_client import FAILURES, FhirServers, Got, Permission, coverage, usable_addresses, within
 from cdshooks.prefetch import Gap
@@ -143,16 +142,14 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(fhir: Script, mo
     assert fhir.asked[0].headers["Host"].startswith("ehr.test:")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_the_certificate_must_be_trusted_and_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pem = tmp_path / "both.pem"
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem"
-    subprocess.run(made.split(), cwd=tmp_path, check=True, capture_output=True)
-    pem.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    authority, pem, root = trustme.CA(), tmp_path / "both.pem", tmp_path / "root.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(pem)
+    authority.cert_pem.write_to_path(root)
     with scripted("localhost", pem) as script:
         other = script.base.replace("localhost", "127.0.0.1")
         assert dict(fetch(FhirServers(most_bytes=1000), script.base).outcomes) == {"unreachable": 1}
-        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(root))
         assert dict(fetch(FhirServers(most_bytes=1000), script.base).outcomes) == {"empty": 1}
         assert dict(fetch(FhirServers(most_bytes=1000), other).outcomes) == {"unreachable": 1}
 

@@ -97,7 +97,7 @@ def test_demo_answers_its_samples_and_stops_gracefully(tmp_path: Path) -> None:
         assert "--data-binary" in output
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the printed line is for curl, which is not installed; the service does not need it")
 def test_the_curl_line_that_demo_prints_gets_a_card(tmp_path: Path) -> None:
     with serving(tmp_path, "--demo") as (_, process):
         assert process.stdout is not None

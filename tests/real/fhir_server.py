@@ -49,7 +49,7 @@ def _installed() -> Path:
     """The second server with its packages, installed once; skips visibly where that is not possible."""
     source = SHARED / "tools/fhir-server-medplum"
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are needed for the second FHIR server")
+        pytest.skip("the second FHIR server is a Node program, and node and npm are not installed")
     digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in ("package.json", "server.mjs"))).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"cdshooks-second-fhir-server-{digest}"
     if not (folder / "installed").exists():
